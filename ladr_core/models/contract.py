@@ -1,0 +1,68 @@
+"""What the sampler asks of a model: a `DLLM` is loaded once, a `Denoiser` is one bound to prompts and a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ..token_grid import TokenGrid
+
+if TYPE_CHECKING:
+    from ..vq.contract import VQTokenizer
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The text of one image, the task it asks for, and reference images as codebook indices [H', W'] each."""
+
+    text: str
+    task: str = "text-to-image"
+    reference_indices: tuple[Tensor, ...] = ()
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """A model bound to the prompts of B images and one token grid; all the denoising loop sees of a network."""
+
+    codebook_size: int
+    device: torch.device
+
+    def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
+        """Logits of every branch for the masked cells; one call is one NFE however many branches it has.
+
+        codebook_indices [b, N]: grids of the rows still active, MASKED (-1) where unknown; rows [b]: their places in
+        the batch; step: number of forwards done before this one. Returns (conditional,) or, when guided,
+        (conditional, unconditional) or (conditional, unconditional, without images): float tensors [M, K] for the
+        masked cells in the order of `(codebook_indices == MASKED).nonzero()`. guided=False asks for the first alone.
+        """
+        ...
+
+
+class DLLM(Protocol):
+    """A loaded model: names, sizes, the network that ComfyUI moves between devices, and its VQ tokenizer."""
+
+    name: str  # "builtin-shapes", "lumina-dimoo", "mmada"
+    codebook_size: int
+    cell_pixels: int  # pixels per cell side
+    default_grid: TokenGrid
+    transformer: torch.nn.Module
+    vq: VQTokenizer
+
+    def check_grid(self, grid: TokenGrid) -> None:
+        """Raise InputError with the nearest valid size in pixels where the model cannot draw this grid."""
+        ...
+
+    def bind(
+        self,
+        prompts: Sequence[Prompt],
+        negatives: Sequence[Prompt],
+        grid: TokenGrid,
+        *,
+        device: Any,
+    ) -> Denoiser:
+        """Bind the prompts of B images (and as many negatives) and a grid, ready to predict on `device`."""
+        ...

@@ -1,0 +1,95 @@
+"""What a run did: network evaluations, each step's counts, clock and risk, and how each cell came to be known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from .token_grid import TokenGrid
+
+GIVEN, SCHEDULED, RESCUED = 0, 1, 2
+UNMASKED_BY = ("given", "scheduled", "rescued")  # the words for the three numbers above
+_LETTERS = "gsr"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One network evaluation as one image of the batch saw it."""
+
+    row: int  # place in the batch
+    step: int  # network evaluations done before, 0 for the first
+    time_before: float
+    time_after: float
+    mask_ratio: float  # masked / editable cells, before the step
+    masked: int  # masked cells before the step
+    scheduled: int  # cells unmasked by the schedule rule
+    rescued: int  # cells unmasked by the rescue
+    accepted_risk: float  # risk of the rescued cells together, in the unit of the risk filter
+    distance_bound: float | None  # bound on the total-variation error of the step; only where cells are chosen first
+
+
+@dataclass
+class SamplingReport:
+    """All that is known about a run of B images on a grid of N cells."""
+
+    sampler: str
+    grid: TokenGrid
+    settings: dict[str, Any]
+    seeds: list[int]
+    nfe: int  # network evaluations of the batch
+    nfe_per_row: list[int]
+    seconds: float
+    steps: list[StepRecord]
+    unmasked_at: Tensor  # [B, N] int: step that unmasked the cell, -1 where it was given
+    unmasked_by: Tensor  # [B, N] int: GIVEN, SCHEDULED or RESCUED
+    step_seconds: list[float] = field(default_factory=list)  # one per network evaluation of the batch
+
+    def to_dict(self, *, cells: bool = True) -> dict[str, Any]:
+        """The report in plain lists, numbers and strings, ready for JSON; cells=False leaves the grids out.
+
+        In `unmasked_by` each grid row is a string with one letter per cell: g given, s scheduled, r rescued.
+        """
+        result: dict[str, Any] = {
+            "sampler": self.sampler,
+            "grid": {"height": self.grid.height, "width": self.grid.width},
+            "settings": dict(self.settings),
+            "seeds": list(self.seeds),
+            "nfe": self.nfe,
+            "nfe_per_row": list(self.nfe_per_row),
+            "seconds": round(self.seconds, 6),
+            "step_seconds": [round(s, 6) for s in self.step_seconds],
+            "steps": [asdict(record) for record in self.steps],
+        }
+        if cells:
+            shape = (-1, self.grid.height, self.grid.width)
+            result["unmasked_at"] = self.unmasked_at.reshape(shape).tolist()
+            result["unmasked_by"] = [
+                ["".join(_LETTERS[v] for v in line) for line in image]
+                for image in self.unmasked_by.reshape(shape).tolist()
+            ]
+        return result
+
+    def to_json(self, *, cells: bool = True, indent: int | None = None) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(cells=cells), indent=indent, allow_nan=False)
+
+    def to_text(self) -> str:
+        """A few lines for people."""
+        asked = self.settings.get("steps")
+        lines = [
+            f"{self.sampler}: {self.nfe} network evaluations"
+            + (f" of at most {asked}" if asked else "")
+            + f", {self.seconds:.2f} s",
+        ]
+        for row, nfe in enumerate(self.nfe_per_row):
+            records = [r for r in self.steps if r.row == row]
+            scheduled, rescued = sum(r.scheduled for r in records), sum(r.rescued for r in records)
+            given = self.grid.cells - scheduled - rescued
+            line = f"image {row + 1}, seed {self.seeds[row]}: {nfe} evaluations, {scheduled} cells scheduled"
+            line += f", {rescued} rescued" if rescued else ""
+            line += f", {given} given" if given else ""
+            lines.append(line)
+        return "\n".join(lines)

@@ -1,0 +1,294 @@
+"""Every hyper-parameter once: name, default, range, meaning and check; nodes, command line and docs read it here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from .errors import InputError
+
+MASK_SCHEDULES = ("cosine", "linear", "square", "arccos", "sqrt")
+FRONTIER_SHAPES = ("cross", "square", "disc")
+RISK_FILTERS = ("absolute", "budget", "entropy", "relative")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One hyper-parameter: its name, default, kind, range and the words that explain it."""
+
+    name: str
+    default: Any
+    kind: Literal["int", "float", "bool", "choice"]
+    meaning: str
+    tooltip: str
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    on_node: bool = True  # False: command line and library only
+
+    @property
+    def allowed(self) -> str:
+        """The range in words."""
+        if self.kind == "bool":
+            return "true or false"
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        number = "a whole number" if self.kind == "int" else "a number"
+        return f"{number} from {self.minimum} to {self.maximum}"
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its own type (int, float, bool or str), or raise InputError naming this setting."""
+        if self.kind == "bool":
+            if isinstance(value, bool):
+                return value
+        elif self.kind == "choice":
+            if isinstance(value, str) and value in self.choices:
+                return value
+        elif not isinstance(value, (bool, str)):
+            number = _as_number(value, whole=self.kind == "int")
+            if number is not None and self._in_range(number):
+                return number
+        raise InputError(self.name, repr(value), self.allowed, f"Set {self.name} to {self._nearest(value)}")
+
+    def _in_range(self, number: float) -> bool:
+        return (self.minimum is None or number >= self.minimum) and (self.maximum is None or number <= self.maximum)
+
+    def _nearest(self, value: Any) -> Any:
+        """The nearest allowed number, or the default where nothing is near."""
+        number = None if isinstance(value, (bool, str)) else _as_number(value, whole=self.kind == "int")
+        if self.kind not in ("int", "float") or number is None or self.minimum is None or self.maximum is None:
+            return self.default
+        return self.minimum if number < self.minimum else self.maximum
+
+
+def _as_number(value: Any, *, whole: bool) -> int | float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    if not whole:
+        return number
+    # int(value), not int(number): a 64-bit seed does not survive the way through a float.
+    return int(value) if number.is_integer() else None
+
+
+SEED = Setting(
+    "seed", 0, "int",
+    "starting point of all random draws",
+    "Same seed and settings give the same picture. Image i of a batch uses seed + i. Numbers are drawn on the CPU, one "
+    "generator per image, so neither batch size nor device changes them.",
+    minimum=0, maximum=2**64 - 1, step=1,
+)  # fmt: skip
+STEPS = Setting(
+    "steps", 64, "int",
+    "steps of the mask schedule, the most network evaluations a run can take",
+    "Number of scheduled steps; other programs call them timesteps. More steps unmask fewer tokens at once: slower, "
+    "usually better. The LADR sampler finishes in fewer.",
+    minimum=1, maximum=1000, step=1,
+)  # fmt: skip
+CFG = Setting(
+    "cfg", 3.0, "float",
+    "classifier-free guidance scale, 1 = off",
+    "How strongly the picture follows the prompt, as in KSampler. Higher follows it more closely with less variety. "
+    "1 turns guidance off and halves the work. Upstream's scale is this minus 1.",
+    minimum=0.0, maximum=100.0, step=0.1,
+)  # fmt: skip
+DENOISE = Setting(
+    "denoise", 1.0, "float",
+    "how much of the editable picture is masked before the first step",
+    "1 draws the editable cells anew. Lower keeps more of the given tokens (chosen by the seed) and takes fewer steps. "
+    "0 returns the input.",
+    minimum=0.0, maximum=1.0, step=0.01,
+)  # fmt: skip
+MASK_SCHEDULE = Setting(
+    "mask_schedule", "cosine", "choice",
+    "curve of the mask ratio over time",
+    "How many tokens are still masked at each time. cosine and arccos differ most: cosine starts slowly, arccos ends "
+    "slowly; linear unmasks the same number at every step.",
+    choices=MASK_SCHEDULES,
+)  # fmt: skip
+TEMPERATURE = Setting(
+    "temperature", 1.0, "float",
+    "randomness in choosing tokens",
+    "Randomness of the token drawn for each cell. Higher gives more variety, lower safer tokens. 0 always takes the "
+    "most probable token.",
+    minimum=0.0, maximum=10.0, step=0.05,
+)  # fmt: skip
+CHOICE_TEMPERATURE = Setting(
+    "choice_temperature", 4.0, "float",
+    "randomness in choosing which cells to unmask, fading out with time",
+    "Random noise on the order in which cells are unmasked, fading out towards the end. Higher spreads early cells over "
+    "the picture; too low draws the background first. 0 goes by confidence alone.",
+    minimum=0.0, maximum=100.0, step=0.1,
+)  # fmt: skip
+TOP_K = Setting(
+    "top_k", 0, "int",
+    "draw only from this many most probable tokens, 0 = off",
+    "Draws each token from the k most probable ones. Lower is safer and less varied. 0 turns it off.",
+    minimum=0, maximum=65536, step=1,
+)  # fmt: skip
+TOP_P = Setting(
+    "top_p", 1.0, "float",
+    "draw only from the most probable tokens that together reach this probability, 1 = off",
+    "Draws each token from the smallest set of tokens with this total probability. Lower is safer and less varied. "
+    "1 turns it off.",
+    minimum=0.0, maximum=1.0, step=0.01,
+)  # fmt: skip
+IMAGE_CFG = Setting(
+    "image_cfg", 1.0, "float",
+    "guidance scale of the reference images in edit tasks, 1 = off",
+    "How strongly an edit follows its reference images. Higher keeps closer to them. 1 turns it off. Text-to-image "
+    "ignores it.",
+    minimum=0.0, maximum=100.0, step=0.1, on_node=False,
+)  # fmt: skip
+
+RESCUE = Setting(
+    "rescue", True, "bool",
+    "unmask further cells beside known ones",
+    "On: each step also unmasks cells next to known ones where the risk is low, and time jumps ahead. Off: exactly the "
+    "baseline sampler.",
+)  # fmt: skip
+FRONTIER_SHAPE = Setting(
+    "frontier_shape", "square", "choice",
+    "which cells count as neighbours",
+    "Shape of the neighbourhood. cross: along rows and columns; square: diagonals too; disc: a circle, which differs "
+    "from cross from radius 2 on.",
+    choices=FRONTIER_SHAPES,
+)  # fmt: skip
+RADIUS = Setting(
+    "radius", 1, "int",
+    "reach of the neighbourhood in cells",
+    "How far a cell may be from a known cell and still be rescued. Higher rescues more, with less support from its "
+    "neighbours.",
+    minimum=1, maximum=8, step=1,
+)  # fmt: skip
+MIN_NEIGHBORS = Setting(
+    "min_neighbors", 1, "int",
+    "known neighbours a cell needs to be rescued",
+    "A cell needs at least this many known neighbours. Higher is more careful and slower. A cross of radius 1 has only "
+    "4 neighbours, a square 8.",
+    minimum=1, maximum=8, step=1,
+)  # fmt: skip
+SPACING = Setting(
+    "spacing", 1, "int",
+    "smallest distance between two cells rescued in one step",
+    "Two cells rescued in the same step are at least this far apart (in rows or columns), as they cannot see each "
+    "other. 2 = never adjacent, not even diagonally. 0 or 1 = no limit.",
+    minimum=0, maximum=16, step=1,
+)  # fmt: skip
+RISK_FILTER = Setting(
+    "risk_filter", "relative", "choice",
+    "how the risk of rescuing a cell is limited",
+    "absolute: each cell's risk is limited. budget: the sum of risks in a step is. entropy: the summed entropies "
+    "without the largest are. relative: a cell must be nearly as sure as those the schedule just unmasked.",
+    choices=RISK_FILTERS,
+)  # fmt: skip
+RISK_BOUND = Setting(
+    "risk_bound", 0.2, "float",
+    "most risk that is accepted, in the unit of the risk filter",
+    "Higher rescues more: faster, riskier. absolute: largest risk of a cell, 0 to 1. budget: largest sum of risks per "
+    "step. entropy: the same in nats. relative: how far confidence may lie below the scheduled cells' (0.2 = 20 %).",
+    minimum=0.0, maximum=1000.0, step=0.01,
+)  # fmt: skip
+RISK_QUANTILE = Setting(
+    "risk_quantile", 0.5, "float",
+    "quantile of the scheduled cells' confidences that the relative filter compares with",
+    "Which of the just scheduled cells sets the standard for the relative filter. 0 = the least sure, 0.5 = the median, "
+    "1 = the surest. Lower rescues more. The other filters ignore it.",
+    minimum=0.0, maximum=1.0, step=0.05, on_node=False,
+)  # fmt: skip
+RESCUE_CAP = Setting(
+    "rescue_cap", 4.0, "float",
+    "most cells rescued per scheduled cell",
+    "At most this many cells are rescued for each cell the schedule unmasks in the step. Higher is faster and riskier. "
+    "0 rescues nothing.",
+    minimum=0.0, maximum=64.0, step=0.5,
+)  # fmt: skip
+RESCUE_START = Setting(
+    "rescue_start", 0.0, "float",
+    "time from which cells are rescued",
+    "No rescue before this time (0 = first step, 1 = end). Higher lets the layout settle first and is slower. 0 starts "
+    "at once.",
+    minimum=0.0, maximum=1.0, step=0.01,
+)  # fmt: skip
+INVERSE_SCHEDULING = Setting(
+    "inverse_scheduling", True, "bool",
+    "let time jump to where the schedule has the mask ratio reached",
+    "On: after a rescue the clock jumps ahead, which saves steps. Off: the same rescue without the jump; an ablation "
+    "that saves few steps.",
+)  # fmt: skip
+CHOOSE_THEN_SAMPLE = Setting(
+    "choose_then_sample", False, "bool",
+    "choose cells before their tokens are drawn",
+    "On: cells are chosen by the probability of their best token, then tokens are drawn; only then is the reported risk "
+    "a bound. Off: tokens are drawn first and the surest kept, which favours probable tokens.",
+)  # fmt: skip
+COUNT_FRESH_AS_OBSERVED = Setting(
+    "count_fresh_as_observed", False, "bool",
+    "count cells unmasked by the schedule in this step as known neighbours",
+    "On: cells beside those the schedule has just unmasked may be rescued too; faster, with neighbours they could not "
+    "see. Off: only cells known before the step count.",
+)  # fmt: skip
+
+SAMPLER_SETTINGS: dict[str, Setting] = {
+    s.name: s
+    for s in (STEPS, CFG, DENOISE, MASK_SCHEDULE, TEMPERATURE, CHOICE_TEMPERATURE, TOP_K, TOP_P, IMAGE_CFG)
+}  # fmt: skip
+RESCUE_SETTINGS: dict[str, Setting] = {
+    s.name: s
+    for s in (
+        RESCUE, FRONTIER_SHAPE, RADIUS, MIN_NEIGHBORS, SPACING, RISK_FILTER, RISK_BOUND, RISK_QUANTILE, RESCUE_CAP,
+        RESCUE_START, INVERSE_SCHEDULING, CHOOSE_THEN_SAMPLE, COUNT_FRESH_AS_OBSERVED,
+    )
+}  # fmt: skip
+
+
+def _check_all(settings: Any, known: Mapping[str, Setting]) -> None:
+    for field in fields(settings):
+        # The dataclasses are frozen; here, while they are made, each value is brought to its own type.
+        object.__setattr__(settings, field.name, known[field.name].check(getattr(settings, field.name)))
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """Settings that every sampler shares; checked when made."""
+
+    steps: int = STEPS.default
+    cfg: float = CFG.default
+    denoise: float = DENOISE.default
+    mask_schedule: str = MASK_SCHEDULE.default
+    temperature: float = TEMPERATURE.default
+    choice_temperature: float = CHOICE_TEMPERATURE.default
+    top_k: int = TOP_K.default
+    top_p: float = TOP_P.default
+    image_cfg: float = IMAGE_CFG.default
+
+    def __post_init__(self) -> None:
+        _check_all(self, SAMPLER_SETTINGS)
+
+
+@dataclass(frozen=True)
+class RescueSettings:
+    """Settings of the LADR rescue; checked when made."""
+
+    rescue: bool = RESCUE.default
+    frontier_shape: str = FRONTIER_SHAPE.default
+    radius: int = RADIUS.default
+    min_neighbors: int = MIN_NEIGHBORS.default
+    spacing: int = SPACING.default
+    risk_filter: str = RISK_FILTER.default
+    risk_bound: float = RISK_BOUND.default
+    risk_quantile: float = RISK_QUANTILE.default
+    rescue_cap: float = RESCUE_CAP.default
+    rescue_start: float = RESCUE_START.default
+    inverse_scheduling: bool = INVERSE_SCHEDULING.default
+    choose_then_sample: bool = CHOOSE_THEN_SAMPLE.default
+    count_fresh_as_observed: bool = COUNT_FRESH_AS_OBSERVED.default
+
+    def __post_init__(self) -> None:
+        _check_all(self, RESCUE_SETTINGS)
