@@ -1,0 +1,163 @@
+"""Lumina-DiMOO's image tokenizer: the aMUSEd VQ-GAN in the file layout of the diffusers library.
+
+Parameter names are those of the published ``vqvae`` folder (Patil et al., aMUSEd, arXiv 2401.01808).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .convolution import NORM_EPS, Downsample, ResidualBlock, Upsample
+from .index_check import require_codebook_indices
+
+SHORTCUT = "conv_shortcut"
+SEARCH_ROWS = 4096  # places compared with the whole codebook at once; bounds the distance table to 128 MiB
+
+
+@dataclass(frozen=True)
+class VQModelConfig:
+    """Sizes of a VQModel, under the names of its published ``config.json``."""
+
+    block_out_channels: tuple[int, ...] = (128, 256, 256, 512, 768)
+    layers_per_block: int = 2
+    latent_channels: int = 64
+    num_vq_embeddings: int = 8192
+    norm_num_groups: int = 32
+    vq_embed_dim: int | None = None
+    in_channels: int = 3
+    out_channels: int = 3
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> VQModelConfig:
+        """Read the fields this class knows; kinds of blocks that this tokenizer does not have are refused."""
+        refused = {
+            "mid_block_add_attention": values.get("mid_block_add_attention", True),
+            "norm_type": values.get("norm_type", "group") != "group",
+            "act_fn": values.get("act_fn", "silu") != "silu",
+            "lookup_from_codebook": not values.get("lookup_from_codebook", True),
+        }
+        wrong = [name for name, is_wrong in refused.items() if is_wrong]
+        if wrong:
+            raise ValueError(f"the image tokenizer's config.json has unsupported values for {', '.join(wrong)}")
+        known = {name: values[name] for name in cls.__dataclass_fields__ if values.get(name) is not None}
+        known["block_out_channels"] = tuple(known.get("block_out_channels", cls.block_out_channels))
+        return cls(**known)
+
+
+class _Level(nn.Module):
+    """Residual blocks of one resolution and, except at the coarsest or finest level, the change of resolution."""
+
+    def __init__(self, widths: list[int], groups: int, resample: nn.Module | None, name: str, ops: Any, **factory: Any):
+        super().__init__()
+        pairs = zip(widths[:-1], widths[1:])
+        self.resnets = nn.ModuleList(ResidualBlock(a, b, groups, SHORTCUT, ops, **factory) for a, b in pairs)
+        self.resample_name = name if resample is not None else None
+        if resample is not None:
+            self.add_module(name, nn.ModuleList([resample]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.resnets:
+            x = block(x)
+        return x if self.resample_name is None else getattr(self, self.resample_name)[0](x)
+
+
+class _Middle(nn.Module):
+    """Two residual blocks at the coarsest resolution."""
+
+    def __init__(self, width: int, groups: int, ops: Any, **factory: Any):
+        super().__init__()
+        self.resnets = nn.ModuleList(ResidualBlock(width, width, groups, SHORTCUT, ops, **factory) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.resnets[1](self.resnets[0](x))
+
+
+class _Encoder(nn.Module):
+    def __init__(self, config: VQModelConfig, ops: Any, **factory: Any):
+        super().__init__()
+        widths, groups, last = config.block_out_channels, config.norm_num_groups, len(config.block_out_channels) - 1
+        self.conv_in = ops.Conv2d(config.in_channels, widths[0], 3, padding=1, **factory)
+        self.down_blocks = nn.ModuleList()
+        for i, width in enumerate(widths):
+            chain = [widths[max(i - 1, 0)]] + [width] * config.layers_per_block
+            resample = Downsample(width, ops, **factory) if i < last else None
+            self.down_blocks.append(_Level(chain, groups, resample, "downsamplers", ops, **factory))
+        self.mid_block = _Middle(widths[-1], groups, ops, **factory)
+        self.conv_norm_out = ops.GroupNorm(groups, widths[-1], eps=NORM_EPS, **factory)
+        self.conv_out = ops.Conv2d(widths[-1], config.latent_channels, 3, padding=1, **factory)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x)
+        for level in self.down_blocks:
+            x = level(x)
+        return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
+
+
+class _Decoder(nn.Module):
+    def __init__(self, config: VQModelConfig, ops: Any, **factory: Any):
+        super().__init__()
+        widths = config.block_out_channels[::-1]
+        groups, last = config.norm_num_groups, len(widths) - 1
+        self.conv_in = ops.Conv2d(config.latent_channels, widths[0], 3, padding=1, **factory)
+        self.mid_block = _Middle(widths[0], groups, ops, **factory)
+        self.up_blocks = nn.ModuleList()
+        for i, width in enumerate(widths):
+            chain = [widths[max(i - 1, 0)]] + [width] * (config.layers_per_block + 1)
+            resample = Upsample(width, ops, **factory) if i < last else None
+            self.up_blocks.append(_Level(chain, groups, resample, "upsamplers", ops, **factory))
+        self.conv_norm_out = ops.GroupNorm(groups, widths[-1], eps=NORM_EPS, **factory)
+        self.conv_out = ops.Conv2d(widths[-1], config.out_channels, 3, padding=1, **factory)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mid_block(self.conv_in(x))
+        for level in self.up_blocks:
+            x = level(x)
+        return self.conv_out(F.silu(self.conv_norm_out(x)))
+
+
+class VQModel(nn.Module):
+    """Pixels to codebook indices and back, in float32 whatever the dLLM computes in."""
+
+    def __init__(self, config: VQModelConfig, *, operations: Any = nn, device: Any = None, dtype: Any = torch.float32):
+        super().__init__()
+        factory = {"device": device, "dtype": dtype}
+        width = config.vq_embed_dim or config.latent_channels
+        self.config = config
+        self.codebook_size = config.num_vq_embeddings
+        self.cell_pixels = 2 ** (len(config.block_out_channels) - 1)
+        self.encoder = _Encoder(config, operations, **factory)
+        self.quant_conv = operations.Conv2d(config.latent_channels, width, 1, **factory)
+        codebook = operations.Embedding(config.num_vq_embeddings, width, **factory)
+        self.quantize = nn.ModuleDict({"embedding": codebook})
+        self.post_quant_conv = operations.Conv2d(width, config.latent_channels, 1, **factory)
+        self.decoder = _Decoder(config, operations, **factory)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Features [B, C, h, w] before quantisation of pixels [B, 3, H, W] in 0..1."""
+        return self.quant_conv(self.encoder(pixels.float()))
+
+    def quantise(self, features: Tensor) -> Tensor:
+        """Nearest codebook row (first of equals) of features [B, C, h, w] as int64 [B, h, w]."""
+        rows = features.float().movedim(1, -1)  # [B, h, w, C]
+        codebook = self.quantize["embedding"].weight.to(rows)
+        found = [torch.cdist(part, codebook).argmin(dim=1) for part in rows.flatten(0, 2).split(SEARCH_ROWS)]
+        return torch.cat(found).view(rows.shape[:-1])
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Codebook indices int64 [B, H / cell_pixels, W / cell_pixels] of pixels [B, 3, H, W] in 0..1."""
+        return self.quantise(self.features(pixels))
+
+    def decode_unclipped(self, indices: Tensor) -> Tensor:
+        """Decoder output [B, 3, H, W] of codebook indices [B, h, w], before clipping to 0..1."""
+        require_codebook_indices(indices, self.codebook_size)
+        rows = self.quantize["embedding"](indices).float()
+        return self.decoder(self.post_quant_conv(rows.movedim(-1, 1).contiguous()))
+
+    def decode(self, indices: Tensor) -> Tensor:
+        """Pixels [B, 3, H, W] float32 in 0..1 of codebook indices int64 [B, h, w]."""
+        return self.decode_unclipped(indices).clamp(0.0, 1.0)

@@ -1,0 +1,41 @@
+"""Where the recorded reference data is: the full set beside the repository, or the small part kept in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def golden_folders() -> list[Path]:
+    """Folders that may hold golden data, the most complete first."""
+    named = os.environ.get("LADR_GOLDEN")
+    return [Path(named)] if named else [REPOSITORY.parent / "shared" / "golden", REPOSITORY / "tests" / "golden"]
+
+
+def golden_path(relative: str) -> Path | None:
+    """The first existing file or folder of that name."""
+    return next((root / relative for root in golden_folders() if (root / relative).exists()), None)
+
+
+@pytest.fixture
+def golden():
+    """Look up golden data by its name, skipping the test with the name of what is not there."""
+
+    def find(relative: str) -> Path:
+        found = golden_path(relative)
+        if found is None:
+            pytest.skip(f"golden data {relative} is not here; set LADR_GOLDEN to the folder that holds it")
+        return found
+
+    return find
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Golden values were recorded with one thread; more of them only compete with other work."""
+    torch.set_num_threads(1)
