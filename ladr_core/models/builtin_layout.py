@@ -1,0 +1,98 @@
+"""Token ids, words and sequence layout of the built-in model.
+
+A sequence is 24 word tokens, the begin-of-image token, each of the 16 rows closed by a newline token, and the
+end-of-image token. Its length never changes, so conditional and unconditional sequences share one batch exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TEXT_LENGTH = 24
+PAD, UNKNOWN, UNCONDITION = 0, 1, 2
+_FIRST_WORD = 3
+_SYNONYMS = {
+    "grey": "gray", "disc": "circle", "disk": "circle", "ball": "circle", "box": "square", "rhombus": "diamond",
+    "plus": "cross", "violet": "purple", "beneath": "under", "image": "picture", "photo": "picture", "drawing": "picture",
+    "backdrop": "background", "stripes": "striped", "dots": "dotted", "checked": "checkered",
+}
+
+
+@dataclass(frozen=True)
+class BuiltinLayout:
+    """Where everything lies in the vocabulary and in the sequence of the built-in model."""
+
+    words: tuple[str, ...]
+    codebook_size: int
+    height: int = 16
+    width: int = 16
+
+    @property
+    def begin_image(self) -> int:
+        """Token id before the first row."""
+        return _FIRST_WORD + len(self.words)
+
+    @property
+    def end_image(self) -> int:
+        """Token id after the last row."""
+        return self.begin_image + 1
+
+    @property
+    def newline(self) -> int:
+        """Token id that closes each row."""
+        return self.begin_image + 2
+
+    @property
+    def mask_token_id(self) -> int:
+        """Token id of a masked cell."""
+        return self.begin_image + 3
+
+    @property
+    def image_offset(self) -> int:
+        """Token id of codebook index 0."""
+        return self.begin_image + 4
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of token ids (V)."""
+        return self.image_offset + self.codebook_size
+
+    @property
+    def sequence_length(self) -> int:
+        """Number of tokens in a sequence (L)."""
+        return TEXT_LENGTH + self.height * (self.width + 1) + 2
+
+    def known_words(self, text: str) -> list[tuple[str, bool]]:
+        """The words of a prompt in order, each with whether the model knows it."""
+        found = [_SYNONYMS.get(word, word) for word in re.findall(r"[a-z0-9]+", text.lower())]
+        return [(word, word in self._ids) for word in found]
+
+    @property
+    def _ids(self) -> dict[str, int]:
+        return {word: _FIRST_WORD + i for i, word in enumerate(self.words)}
+
+    def encode_text(self, text: str) -> list[int]:
+        """The 24 token ids of a prompt; an empty one is the unconditional prompt, a longer one loses its tail."""
+        ids = self._ids
+        found = [ids.get(word, UNKNOWN) for word, _ in self.known_words(text)][:TEXT_LENGTH]
+        found = found or [UNCONDITION]
+        return found + [PAD] * (TEXT_LENGTH - len(found))
+
+    def cell_positions(self) -> Tensor:
+        """Sequence position [N] of each cell, row-major."""
+        row, column = torch.meshgrid(torch.arange(self.height), torch.arange(self.width), indexing="ij")
+        return (TEXT_LENGTH + 1 + row * (self.width + 1) + column).flatten()
+
+    def sequences(self, text_ids: Tensor, codebook_indices: Tensor) -> Tensor:
+        """Token ids [B, L] of text_ids [B, 24] and codebook_indices [B, N], -1 = masked."""
+        batch = len(text_ids)
+        tokens = torch.full((batch, self.sequence_length), self.newline, dtype=torch.int64, device=text_ids.device)
+        tokens[:, :TEXT_LENGTH] = text_ids
+        tokens[:, TEXT_LENGTH], tokens[:, -1] = self.begin_image, self.end_image
+        cells = torch.where(codebook_indices < 0, self.mask_token_id, codebook_indices + self.image_offset)
+        tokens[:, self.cell_positions().to(text_ids.device)] = cells
+        return tokens

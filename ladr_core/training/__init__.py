@@ -1,0 +1,1 @@
+"""Training of the built-in model: first its VQ tokenizer, then its transformer, on rendered scenes."""

@@ -1,0 +1,138 @@
+"""Train the built-in transformer: predict masked cells of tokenised scenes from their captions.
+
+Mask ratios follow the cosine schedule, one caption in ten is dropped for guidance, hidden matrices are trained by Muon
+and everything else by AdamW; the weights that count are the moving average (MaskGIT, Chang et al., arXiv 2202.04200).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..models.builtin_layout import BuiltinLayout
+from ..models.llada import LLaDAConfig, LLaDATransformer
+from ..vq.patch_vq import PatchVQ
+from ..worlds.scene import World
+from .checkpoints import load_training_state, save_training_state
+from .scenes import render_batch
+
+CAPTION_DROPOUT = 0.1
+EMA_DECAY = 0.998
+MUON_RATE = 0.02
+ADAM_RATE = 2e-3
+
+
+def builtin_config(layout: BuiltinLayout, width: int = 128, layers: int = 6) -> LLaDAConfig:
+    """Sizes of the built-in transformer."""
+    return LLaDAConfig(d_model=width, n_layers=layers, n_heads=width // 32, mlp_hidden_size=3 * width,
+                       embedding_size=layout.vocabulary_size, rope_theta=10000.0,
+                       max_sequence_length=layout.sequence_length, learned_positions=True)
+
+
+class MovingAverage:
+    """Moving average of a model's weights, kept beside them in the training state."""
+
+    def __init__(self, model: nn.Module):
+        self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move the averages towards the model's weights, faster in the first steps."""
+        decay = min(EMA_DECAY, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            self.weights[name].lerp_(value, 1 - decay)
+
+
+class MuonAndAdamW:
+    """Muon for the matrices of the blocks, AdamW for embeddings, head and norms, behind one optimizer's interface."""
+
+    def __init__(self, model: LLaDATransformer):
+        matrices = [p for name, p in model.named_parameters() if ".blocks." in name and p.dim() == 2]
+        chosen = {id(p) for p in matrices}
+        others = [p for p in model.parameters() if id(p) not in chosen]
+        self.muon = torch.optim.Muon(matrices, lr=MUON_RATE, momentum=0.95, weight_decay=0.01)
+        self.adamw = torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)
+
+    def step(self, scale: float) -> None:
+        """One update with both learning rates scaled."""
+        for optimizer, rate in ((self.muon, MUON_RATE), (self.adamw, ADAM_RATE)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * scale
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict:
+        """State of both optimizers."""
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the state of both optimizers."""
+        self.muon.load_state_dict(state["muon"])
+        self.adamw.load_state_dict(state["adamw"])
+
+
+def learning_rate_scale(progress: float, step: int) -> float:
+    """Warm up over 200 steps, hold, and fall linearly over the last 40 % of the training."""
+    return min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (1 - progress) / 0.4))
+
+
+def mask_cells(indices: Tensor, rng: np.random.Generator) -> Tensor:
+    """Copy of indices [B, N] with a share cos(pi u / 2) of the cells of each row masked, u uniform."""
+    batch, cells = indices.shape
+    ratio = torch.from_numpy(np.cos(np.pi / 2 * (np.arange(batch) + rng.random(batch)) / batch)).float()
+    count = (ratio * cells).ceil().clamp(1, cells)
+    rank = torch.from_numpy(rng.random((batch, cells))).argsort(1).argsort(1)
+    return indices.masked_fill(rank < count[:, None], -1)
+
+
+def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 64, seed: int = 0,
+                      save_minutes: float = 3.0, width: int = 128, layers: int = 6) -> None:
+    """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
+    layout = BuiltinLayout(world.vocabulary, vq.codebook_size)
+    torch.manual_seed(seed)
+    model = LLaDATransformer(builtin_config(layout, width, layers))
+    for name, p in model.named_parameters():
+        if p.dim() == 2:
+            nn.init.normal_(p, std=0.02 if "transformer.w" in name or name == "transformer.ff_out.weight" else
+                            0.5 / math.sqrt(p.shape[1]))
+        if name.endswith(("attn_out.weight", "ff_out.weight")) and ".blocks." in name:
+            nn.init.zeros_(p)
+    optimizer, average = MuonAndAdamW(model), MovingAverage(model)
+    step, spent = load_training_state(folder / "transformer.pt", model, optimizer, average)
+    rng = np.random.default_rng((seed, step))
+    positions = layout.cell_positions()
+    started = saved = time.time()
+    losses: list[float] = []
+    while (total := spent + time.time() - started) < minutes * 60:
+        scenes = [world.sample(rng) for _ in range(batch)]
+        with torch.no_grad():
+            indices = vq.encode(render_batch(world, scenes)).flatten(1)
+        texts = [layout.encode_text("" if rng.random() < CAPTION_DROPOUT else world.caption(s, rng)) for s in scenes]
+        masked = mask_cells(indices, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = model(layout.sequences(torch.tensor(texts), masked))[:, positions]
+            wanted = masked < 0
+            logits = model.logits(hidden[wanted], layout.image_offset, layout.codebook_size)
+        loss = F.cross_entropy(logits.float(), indices[wanted])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step(learning_rate_scale(total / (minutes * 60), step))
+        average.update(model, step)
+        step += 1
+        losses.append(loss.item())
+        if step % 100 == 0:
+            line = {"step": step, "loss": round(float(np.mean(losses[-100:])), 4), "samples": step * batch,
+                    "minutes": round(total / 60, 2)}
+            print(json.dumps(line), flush=True)
+        if time.time() - saved > save_minutes * 60:
+            saved = time.time()
+            save_training_state(folder / "transformer.pt", model, optimizer, average, step, total)
+    save_training_state(folder / "transformer.pt", model, optimizer, average, step, spent + time.time() - started)
+

@@ -1,0 +1,95 @@
+"""The built-in model's VQ tokenizer: one codebook index per 8 x 8 pixel patch, decoded with its neighbours in view.
+
+The encoder sees one patch only, so the same patch has the same index wherever it lies; the decoder is a small
+convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes as in Yu et al.,
+arXiv 2110.04627).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class PatchVQConfig:
+    """Sizes of a PatchVQ."""
+
+    codebook_size: int = 1024
+    cell_pixels: int = 8
+    code_width: int = 16
+    encoder_width: int = 256
+    decoder_width: int = 160
+    decoder_blocks: int = 3
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PatchVQConfig:
+        """Read the fields of this class out of a checkpoint's configuration."""
+        return cls(**{f.name: int(values[f.name]) for f in fields(cls) if f.name in values})
+
+
+class DecoderBlock(nn.Module):
+    """A 3 x 3 and a 1 x 1 convolution with a residual connection."""
+
+    def __init__(self, width: int, operations: Any, **factory: Any):
+        super().__init__()
+        self.spatial = operations.Conv2d(width, width, 3, padding=1, **factory)
+        self.mix = operations.Conv2d(width, width, 1, **factory)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x [B, width, h, w] to the same shape."""
+        return x + self.mix(F.silu(self.spatial(F.silu(x))))
+
+
+class PatchVQ(nn.Module):
+    """VQ tokenizer with a patch-local encoder; K = ``codebook_size`` unit-length codes."""
+
+    def __init__(self, config: PatchVQConfig, *, operations: Any = nn, device: Any = None, dtype: Any = None):
+        super().__init__()
+        self.config = config
+        self.codebook_size, self.cell_pixels = config.codebook_size, config.cell_pixels
+        factory = {"device": device, "dtype": dtype}
+        patch = 3 * config.cell_pixels**2
+        self.encoder = nn.ModuleList(
+            [
+                operations.Conv2d(patch, config.encoder_width, 1, **factory),
+                operations.Conv2d(config.encoder_width, config.encoder_width, 1, **factory),
+                operations.Conv2d(config.encoder_width, config.code_width, 1, **factory),
+            ]
+        )
+        self.codebook = operations.Embedding(config.codebook_size, config.code_width, **factory)
+        self.decoder_in = operations.Conv2d(config.code_width, config.decoder_width, 1, **factory)
+        self.decoder = nn.ModuleList(
+            DecoderBlock(config.decoder_width, operations, **factory) for _ in range(config.decoder_blocks)
+        )
+        self.decoder_out = operations.Conv2d(config.decoder_width, patch, 1, **factory)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Unit-length features [B, C, h, w] of pixels [B, 3, H, W] in 0 ... 1, before quantisation."""
+        x = F.pixel_unshuffle(pixels * 2 - 1, self.cell_pixels)
+        first, second, last = self.encoder
+        return F.normalize(last(F.silu(second(F.silu(first(x))))).float(), dim=1)
+
+    def quantise(self, features: Tensor) -> Tensor:
+        """Index [B, h, w] of the nearest code to each of the features [B, C, h, w]."""
+        codes = F.normalize(self.codebook.weight.to(features), dim=1)
+        return torch.einsum("bchw,kc->bhwk", F.normalize(features, dim=1), codes).argmax(-1)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Codebook indices [B, h, w] of pixels [B, 3, H, W] in 0 ... 1."""
+        return self.quantise(self.features(pixels))
+
+    def decode(self, indices: Tensor) -> Tensor:
+        """Pixels [B, 3, H, W] in 0 ... 1 of codebook indices [B, h, w]."""
+        return self.decode_codes(F.normalize(self.codebook(indices).float(), dim=-1).permute(0, 3, 1, 2)).clamp(0, 1)
+
+    def decode_codes(self, codes: Tensor) -> Tensor:
+        """Unclamped pixels [B, 3, H, W] of unit-length codes [B, C, h, w]."""
+        x = self.decoder_in(codes)
+        for block in self.decoder:
+            x = block(x)
+        return (F.pixel_shuffle(self.decoder_out(x), self.cell_pixels).float() + 1) / 2

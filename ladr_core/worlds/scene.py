@@ -1,0 +1,63 @@
+"""The record of one scene: what is in the picture and where, in cells of the token grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
+"""GenEval's six task categories (Ghosh et al., arXiv 2310.11513); `attribution` binds a colour to each of two objects."""
+
+RELATIONS = ("left", "right", "above", "below")
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object: its names and its square box, in cells."""
+
+    shape: str
+    colour: str
+    row: int
+    column: int
+    size: int
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Row and column of the middle of the box, in cells."""
+        return self.row + self.size / 2, self.column + self.size / 2
+
+
+@dataclass(frozen=True)
+class Background:
+    """A tint and the pattern drawn on it."""
+
+    tint: str
+    pattern: str = "plain"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Truth of one picture; `relation` says where objects[0] lies as seen from objects[1]."""
+
+    category: str
+    objects: tuple[SceneObject, ...]
+    background: Background
+    relation: str | None = None
+
+
+class World(Protocol):
+    """A kind of scene: draws random ones, renders them and writes captions for them."""
+
+    name: str
+    vocabulary: tuple[str, ...]
+
+    def sample(self, rng: np.random.Generator, category: str | None = None) -> Scene:
+        """Draw a scene that belongs to the training set."""
+
+    def render(self, scene: Scene) -> np.ndarray:
+        """Picture of the scene, uint8 [height, width, 3]."""
+
+    def caption(self, scene: Scene, rng: np.random.Generator) -> str:
+        """One of the English sentences that describe the scene."""
