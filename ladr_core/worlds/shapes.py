@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     raise KeyError(shape)
 
 
-@lru_cache(maxsize=None)
+@cache
 def coverage(shape: str, size: int) -> np.ndarray:
     """Share of each pixel that the shape covers in a box of `size` cells, float32 [pixels, pixels]."""
     pixels, samples, margin = size * CELL_PIXELS, 6, 1.0
@@ -82,7 +82,7 @@ def coverage(shape: str, size: int) -> np.ndarray:
     return inside(shape, x, y).reshape(pixels, samples, pixels, samples).mean((1, 3)).astype(np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def background_pixels(background: Background) -> np.ndarray:
     """The empty picture of a background, float32 [128, 128, 3] in 0 ... 255; patterns repeat with the cells."""
     side = GRID * CELL_PIXELS
