@@ -7,13 +7,43 @@ Parameter names are those of the published checkpoints without their leading ``m
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Attention = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]
+from ..errors import CheckpointError
+from .packing import Attention, PackedRows, rotary_tables
+
+# Fields of config.json that would change the result, and the only value of each that this transformer implements.
+REQUIRED: dict[str, Any] = {
+    "block_type": "llama",
+    "block_group_size": 1,
+    "activation_type": "silu",
+    "layer_norm_type": "rms",
+    "rope": True,
+    "alibi": False,
+    "attention_layer_norm": False,
+    "include_bias": False,
+    "include_qkv_bias": False,
+    "bias_for_layer_norm": False,
+    "input_emb_norm": False,
+    "scale_logits": False,
+    "weight_tying": False,
+}
+
+
+def leaf_weight(leaf: nn.Module, like: Tensor, rows: slice | None = None) -> Tensor:
+    """Weight of a leaf module, or only some of its rows, on the device and in the dtype of ``like``.
+
+    Leaves that keep their weight elsewhere or in another form offer ``read_weight(like, rows)``; this asks them.
+    """
+    read = getattr(leaf, "read_weight", None)
+    if read is not None:
+        return read(like, rows)
+    weight = leaf.weight if rows is None else leaf.weight[rows]
+    return weight.to(device=like.device, dtype=like.dtype)
 
 
 @dataclass(frozen=True)
@@ -33,7 +63,11 @@ class LLaDAConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LLaDAConfig:
-        """Read the fields this class knows from a checkpoint's ``config.json``; the rest does not change the result."""
+        """Read the fields this class knows from a checkpoint's ``config.json``; other kinds of model are refused."""
+        refused = [name for name, right in REQUIRED.items() if values.get(name) not in (None, right)]
+        if refused:
+            listed = ", ".join(f"{name} = {values[name]!r} (expected {REQUIRED[name]!r})" for name in refused)
+            raise CheckpointError(f"config.json describes another kind of transformer: {listed}.")
         known = {f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None}
         known.setdefault("embedding_size", values.get("vocab_size"))
         if values.get("multi_query_attention"):
@@ -53,12 +87,17 @@ class LLaDAConfig:
         return self.n_kv_heads or self.n_heads
 
 
-class RMSNorm(nn.RMSNorm):
-    """RMS norm that rounds to the input dtype before the weight is applied, as the reference implementations do."""
+def rms_norm_leaf(operations: Any) -> Any:
+    """Make the norm leaf class: float32 statistics, rounded to the input dtype before the weight is applied.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise the last axis of x [..., d] in float32."""
-        return F.rms_norm(x.float(), self.normalized_shape, None, self.eps).to(x.dtype) * self.weight.to(x.dtype)
+    This order is the reference's; a fused norm with weight rounds once less.
+    """
+
+    class RMSNorm(operations.RMSNorm):  # type: ignore[misc, name-defined]
+        def forward(self, x: Tensor) -> Tensor:
+            return F.rms_norm(x, (x.shape[-1],), None, self.eps) * leaf_weight(self, x)
+
+    return RMSNorm
 
 
 def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
@@ -67,18 +106,10 @@ def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | No
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-def rotary_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine [..., L, head_dim] in float32 for token positions [..., L] (Su et al., arXiv 2104.09864)."""
-    exponents = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
-    angles = positions.float()[..., None] * (1.0 / theta**exponents)
-    angles = torch.cat((angles, angles), dim=-1)
-    return angles.cos(), angles.sin()
-
-
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Apply rotary positions to x [B, heads, L, head_dim], pairing element j with j + head_dim / 2."""
-    first, second = x.float().chunk(2, dim=-1)
-    return (x.float() * cos + torch.cat((-second, first), dim=-1) * sin).to(x.dtype)
+    """Apply rotary positions in float32 to x [B, heads, L, head_dim], pairing element j with j + head_dim / 2."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 
 class LLaDABlock(nn.Module):
@@ -98,16 +129,21 @@ class LLaDABlock(nn.Module):
         self.up_proj = operations.Linear(d, config.mlp_hidden_size, bias=False, **factory)
         self.ff_out = operations.Linear(config.mlp_hidden_size, d, bias=False, **factory)
 
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (-1, self.config.head_dim)).transpose(1, 2)
+
+    def queries(self, normed: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Rotated queries [B, heads, L, head_dim] of the normed stream [B, L, d]."""
+        return rotate(self._heads(self.q_proj(normed)), cos, sin)
+
+    def keys_values(self, normed: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values [B, kv heads, L, head_dim] of the normed stream [B, L, d]."""
+        return rotate(self._heads(self.k_proj(normed)), cos, sin), self._heads(self.v_proj(normed))
+
     def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys (both rotated) and values [B, heads, L, head_dim] of the residual stream x [B, L, d]."""
         normed = self.attn_norm(x)
-
-        def heads(y: Tensor, count: int) -> Tensor:
-            return y.unflatten(-1, (count, self.config.head_dim)).transpose(1, 2)
-
-        q = rotate(heads(self.q_proj(normed), self.config.n_heads), cos, sin)
-        k = rotate(heads(self.k_proj(normed), self.config.kv_heads), cos, sin)
-        return q, k, heads(self.v_proj(normed), self.config.kv_heads)
+        return self.queries(normed, cos, sin), *self.keys_values(normed, cos, sin)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None, attention: Attention) -> Tensor:
         """Attention output [B, L, d] before the residual connection."""
@@ -126,6 +162,17 @@ class LLaDABlock(nn.Module):
         x = x + self.attend(*self.project(x, cos, sin), key_mask, attention)
         return x + self.mlp(x)
 
+    def forward_at(self, x: Tensor, cos: Tensor, sin: Tensor, wanted: Tensor, attention: Attention) -> Tensor:
+        """The same for the rows wanted [R] only: output [1, R, d] of x [1, L, d], whose every row is attended.
+
+        ``attention`` gets R queries and L keys.
+        """
+        normed = self.attn_norm(x)
+        k, v = self.keys_values(normed, cos, sin)
+        q = self.queries(normed[:, wanted], cos[wanted], sin[wanted])
+        x = x[:, wanted] + self.attend(q, k, v, None, attention)
+        return x + self.mlp(x)
+
 
 class LLaDATransformer(nn.Module):
     """LLaDA transformer whose every weight sits in a leaf made by ``operations`` (torch.nn, or ComfyUI's layers)."""
@@ -134,8 +181,9 @@ class LLaDATransformer(nn.Module):
         super().__init__()
         self.config = config
         self.attention: Attention = dot_product_attention
+        self.compute_dtype: torch.dtype | None = None  # None: that of the embedding
         factory = {"device": device, "dtype": dtype}
-        norm = RMSNorm if operations is nn else operations.RMSNorm
+        norm = rms_norm_leaf(operations)
         parts: dict[str, nn.Module] = {
             "wte": operations.Embedding(config.embedding_size, config.d_model, **factory),
             "blocks": nn.ModuleList(LLaDABlock(config, operations, norm, **factory) for _ in range(config.n_layers)),
@@ -149,7 +197,9 @@ class LLaDATransformer(nn.Module):
     def embed(self, token_ids: Tensor, positions: Tensor) -> Tensor:
         """Input [B, L, d] of the first block for token_ids [B, L] at positions [B, L] or [L]."""
         x = self.transformer["wte"](token_ids)
-        return x + self.transformer["wpe"](positions) if self.config.learned_positions else x
+        if self.config.learned_positions:
+            x = x + self.transformer["wpe"](positions)
+        return x if self.compute_dtype is None else x.to(self.compute_dtype)
 
     def forward(self, token_ids: Tensor, key_mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
         """Normalised hidden states [B, L, d] of token_ids [B, L].
@@ -166,7 +216,20 @@ class LLaDATransformer(nn.Module):
             x = block(x, cos, sin, key_mask, self.attention)
         return self.transformer["ln_f"](x)
 
+    def forward_packed(self, token_ids: Tensor, packed: PackedRows, wanted: Tensor, counts: Sequence[int]) -> Tensor:
+        """Normalised hidden states [R, d] at the places wanted [R], ascending, of rows laid end to end [L].
+
+        counts: how many of the wanted places lie in each row. Equals ``forward`` of each row alone, without padding.
+        """
+        cos, sin = packed.rotary(self.config.head_dim, self.config.rope_theta)
+        x = self.embed(token_ids[None], packed.positions)
+        *blocks, last = self.transformer["blocks"]
+        whole = packed.attention(self.attention)
+        for block in blocks:
+            x = block(x, cos, sin, None, whole)
+        x = last.forward_at(x, cos, sin, wanted, packed.attention(self.attention, counts))
+        return self.transformer["ln_f"](x)[0]
+
     def logits(self, hidden: Tensor, first: int, count: int) -> Tensor:
         """Logits [..., count] of hidden [..., d] for the token ids first ... first + count - 1 only."""
-        weight = self.transformer["ff_out"].weight[first : first + count]
-        return F.linear(hidden, weight.to(device=hidden.device, dtype=hidden.dtype))
+        return F.linear(hidden, leaf_weight(self.transformer["ff_out"], hidden, slice(first, first + count)))

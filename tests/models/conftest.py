@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
+from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -39,3 +43,12 @@ def golden():
 def one_thread():
     """Golden values were recorded with one thread; more of them only compete with other work."""
     torch.set_num_threads(1)
+
+
+def load_transformer(folder: Path, dtype: torch.dtype = torch.float32) -> LLaDATransformer:
+    """A transformer with the weights of a golden folder."""
+    config = LLaDAConfig.from_dict(json.loads((folder / "config.json").read_text()))
+    model = LLaDATransformer(config, device="meta")
+    state = {k.removeprefix("model."): v.to(dtype) for k, v in load_file(folder / "model.safetensors").items()}
+    model.load_state_dict(state, assign=True)
+    return model.eval()
