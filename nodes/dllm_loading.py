@@ -1,0 +1,65 @@
+"""From a choice of the loader to MODEL, CLIP and VAE: dtype, ComfyUI's layers, and the three wrappers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import comfy.model_management
+import comfy.ops
+import torch
+from torch import Tensor
+
+from ..ladr_core.builtin import load_builtin
+from ..ladr_core.errors import InputError
+from .model_folder import BUILTIN, checkpoint_path
+from .model_patcher import make_model
+from .text_side import make_clip
+from .vq_vae import TokenVAE
+
+AUTO = "auto"
+DTYPES = (AUTO, "bfloat16", "float16", "float32", "float8_e4m3fn")
+log = logging.getLogger(__name__)
+
+
+class Float8Operations(comfy.ops.manual_cast):
+    """ComfyUI's layers for weights kept in 8 bits: every layer casts to the dtype of its input."""
+
+    compute_dtype = torch.bfloat16
+
+    class Embedding(comfy.ops.manual_cast.Embedding):
+        """Gives rows in the compute dtype, because there is no arithmetic in 8 bits."""
+
+        def forward(self, ids: Tensor) -> Tensor:
+            """Rows of the table for ids."""
+            return super().forward(ids, out_dtype=Float8Operations.compute_dtype)
+
+
+def weight_dtype(choice: str) -> torch.dtype | None:
+    """The torch dtype of a choice; None = as the file has it."""
+    if choice not in DTYPES:
+        raise InputError("dtype", repr(choice), "one of " + ", ".join(DTYPES), f"Choose {AUTO}")
+    if choice != AUTO:
+        return getattr(torch, choice)
+    return torch.float32 if comfy.model_management.get_torch_device().type == "cpu" else None
+
+
+def load(checkpoint: str, dtype_choice: str) -> tuple[Any, Any, Any]:
+    """Load a checkpoint of the model folders, or the built-in model, as MODEL, CLIP and VAE."""
+    dtype = weight_dtype(dtype_choice)
+    path = checkpoint_path(checkpoint)
+    started = time.perf_counter()
+    operations = Float8Operations if dtype == torch.float8_e4m3fn else comfy.ops.disable_weight_init
+    offload = comfy.model_management.unet_offload_device()
+    if checkpoint == BUILTIN:
+        dllm = load_builtin(
+            operations=operations, vq_operations=comfy.ops.disable_weight_init, dtype=dtype or torch.float32, device=offload
+        )
+    else:
+        from ..ladr_core.checkpoint import load_dllm
+
+        dllm = load_dllm(path, operations=operations, dtype=dtype, device=offload)
+    log.info("Loaded dLLM %s in %.1f s", dllm.name, time.perf_counter() - started)
+    vae = TokenVAE(dllm.vq)
+    return make_model(dllm, vae), make_clip(), vae

@@ -1,0 +1,48 @@
+"""Node "LADR Edit Task"."""
+
+from __future__ import annotations
+
+import node_helpers
+from comfy_api.latest import io
+
+from ..ladr_core.settings import IMAGE_CFG
+from .conditioning import TASK_KEY
+from .sampler_inputs import widget
+
+TASKS = ("edit", "depth_control", "canny_control", "hed_control", "openpose_control", "subject_driven", "ref_transfer")
+
+
+class EditTask(io.ComfyNode):
+    """Says what a dLLM shall do with the reference images of a prompt."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs as ComfyUI shows them."""
+        return io.Schema(
+            node_id="LADR_EditTask",
+            display_name="LADR Edit Task",
+            category="LADR",
+            description="Marks a prompt as an editing or controlled task (Lumina-DiMOO). Give the reference images with "
+            "ReferenceLatent; for style transfer two of them: the picture, then the style.",
+            inputs=[
+                io.Conditioning.Input(
+                    "conditioning", tooltip="The prompt, from CLIP Text Encode, usually with ReferenceLatent."
+                ),
+                io.Combo.Input(
+                    "task", options=list(TASKS), default=TASKS[0],
+                    tooltip="What to do with the reference image. It chooses the instruction the model was trained with.",
+                ),
+                widget(IMAGE_CFG),
+            ],
+            outputs=[
+                io.Conditioning.Output(
+                    "task_conditioning", display_name="CONDITIONING", tooltip="The prompt with its task, for a dLLM sampler."
+                )
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, conditioning, task: str, image_cfg: float) -> io.NodeOutput:
+        """Attach the task."""
+        values = {TASK_KEY: {"task": task, "image_cfg": IMAGE_CFG.check(image_cfg)}}
+        return io.NodeOutput(node_helpers.conditioning_set_values(conditioning, values))

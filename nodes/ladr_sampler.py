@@ -1,0 +1,34 @@
+"""Node "LADR Sampler"."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..ladr_core.settings import RESCUE_SETTINGS, RescueSettings
+from .sampler_inputs import rescue_inputs, sampler_outputs, shared_inputs
+from .sampler_run import run_sampler
+
+
+class LADRSampler(io.ComfyNode):
+    """Draws a token grid with Locality-Aware Dynamic Rescue."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs as ComfyUI shows them."""
+        return io.Schema(
+            node_id="LADR_Sampler",
+            display_name="LADR Sampler",
+            category="LADR",
+            description="Draws the tokens of a picture with a diffusion language model. Locality-Aware Dynamic Rescue: "
+            "besides the scheduled cells it unmasks sure cells next to known ones, so it needs fewer network "
+            "evaluations than the baseline. With rescue off it is the Baseline dLLM Sampler.",
+            inputs=[*shared_inputs(), *rescue_inputs()],
+            outputs=sampler_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, **inputs) -> io.NodeOutput:
+        """Run the sampler."""
+        values = {name: inputs.pop(name) for name in RESCUE_SETTINGS if name in inputs}
+        return run_sampler(cls.hidden.unique_id, "ladr", RescueSettings(**values), **inputs)

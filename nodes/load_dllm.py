@@ -1,0 +1,46 @@
+"""Node "Load dLLM"."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from .dllm_loading import DTYPES, load
+from .model_folder import list_checkpoints
+
+
+class LoadDLLM(io.ComfyNode):
+    """Loads a diffusion language model that draws images."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs as ComfyUI shows them."""
+        checkpoints = list_checkpoints()
+        return io.Schema(
+            node_id="LADR_LoadDLLM",
+            display_name="Load dLLM",
+            category="LADR",
+            description="Loads a diffusion language model that draws images: the small built-in one, or a Lumina-DiMOO or "
+            "MMaDA checkpoint from models/dllm. Nothing is downloaded.",
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint", options=checkpoints, default=checkpoints[0],
+                    tooltip="The built-in model, or a checkpoint in models/dllm (also models/diffusion_models and "
+                    "models/checkpoints): a folder as published, or one .safetensors file. Press R after adding one.",
+                ),
+                io.Combo.Input(
+                    "dtype", options=list(DTYPES), default=DTYPES[0],
+                    tooltip="How the transformer's weights are kept. auto: as stored in the file, float32 on a CPU. "
+                    "bfloat16 and float16 halve float32's memory; float8_e4m3fn halves it again, with some loss of quality.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("model", display_name="MODEL", tooltip="The dLLM, for LADR Sampler or Baseline dLLM Sampler."),
+                io.Clip.Output("clip", display_name="CLIP", tooltip="The prompt side, for CLIP Text Encode."),
+                io.Vae.Output("vae", display_name="VAE", tooltip="The VQ tokenizer, for VAE Encode and VAE Decode."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, checkpoint: str, dtype: str) -> io.NodeOutput:
+        """Load the model."""
+        return io.NodeOutput(*load(checkpoint, dtype))

@@ -1,0 +1,109 @@
+"""Where dLLM checkpoints live: the folder key, the choices of the loader, and the path of a choice."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import folder_paths
+
+from ..ladr_core.errors import InputError
+
+FOLDER_KEY = "dllm"
+SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
+BUILTIN = "built-in shapes"
+_METADATA_PREFIX = "ladr"
+_LONGEST_HEADER = 100 * 1024**2
+_BUILTIN_PATH = Path(__file__).resolve().parent.parent / "ladr_core" / "builtin"
+
+
+def register_model_folder() -> None:
+    """Tell ComfyUI of ``models/dllm``; folders that extra_model_paths.yaml gave this key stay."""
+    folder_paths.add_model_folder_path(FOLDER_KEY, os.path.join(folder_paths.models_dir, FOLDER_KEY))
+
+
+def list_checkpoints() -> list[str]:
+    """The built-in model, then the dLLM checkpoints of the model folders, with forward slashes."""
+    found: dict[str, None] = {}
+    for key in SEARCHED_KEYS:
+        for root in _roots(key):
+            for path in _checkpoints(root, ours=key == FOLDER_KEY):
+                found.setdefault(path.relative_to(root).as_posix())
+    return [BUILTIN, *sorted(found, key=str.lower)]
+
+
+def checkpoint_path(name: str) -> Path:
+    """The folder or file of a choice of the loader; a name never leads out of the model folders."""
+    if name == BUILTIN:
+        return _BUILTIN_PATH
+    relative = str(name).replace("\\", "/")
+    parts = relative.split("/")
+    if not relative or relative.startswith("/") or ".." in parts or ":" in parts[0]:
+        raise InputError(
+            "checkpoint", repr(name), f"names inside models/{FOLDER_KEY}, models/diffusion_models or models/checkpoints",
+            "Choose an entry of the list",
+        )  # fmt: skip
+    for key in SEARCHED_KEYS:
+        for root in _roots(key):
+            path = root.joinpath(*parts)
+            if path.exists():
+                return path
+    raise InputError(
+        "checkpoint", repr(name), ", ".join(list_checkpoints()),
+        f"Put the checkpoint's folder or file into models/{FOLDER_KEY} and press R to refresh the list",
+    )  # fmt: skip
+
+
+def _checkpoints(root: Path, ours: bool) -> Iterator[Path]:
+    """Folders that hold a published checkpoint, and single files; elsewhere than in models/dllm only those that say so."""
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        subfolders.sort()
+        here = Path(folder)
+        if here != root and "config.json" in files and (ours or _is_dllm_folder(here)):
+            subfolders.clear()
+            yield here
+            continue
+        weights = (here / name for name in sorted(files) if name.endswith(".safetensors"))
+        yield from (path for path in weights if ours or _is_dllm_file(path))
+
+
+def _is_dllm_folder(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and "mask_token_id" in config and "d_model" in config
+
+
+def _is_dllm_file(path: Path) -> bool:
+    try:
+        state = path.stat()
+        return _says_dllm(path, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _says_dllm(path: Path, changed: int, size: int) -> bool:
+    """Whether a safetensors header carries this pack's metadata; asked once per state of the file."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size, _LONGEST_HEADER):
+            return False
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            return False
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    return isinstance(metadata, dict) and any(key.startswith(_METADATA_PREFIX) for key in metadata)
+
+
+def _roots(key: str) -> list[Path]:
+    try:
+        folders = folder_paths.get_folder_paths(key)
+    except KeyError:
+        return []
+    return [Path(folder) for folder in folders if os.path.isdir(folder)]

@@ -1,0 +1,69 @@
+"""The inputs both samplers share, made from the settings records of ladr_core, so that each default is written once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
+
+_AFTER_DENOISE = ("mask_schedule", "temperature", "choice_temperature", "top_k", "top_p")
+
+
+def widget(setting: Setting) -> Any:
+    """The node input of one setting."""
+    words = {"default": setting.default, "tooltip": setting.tooltip}
+    if setting.kind == "bool":
+        return io.Boolean.Input(setting.name, **words)
+    if setting.kind == "choice":
+        return io.Combo.Input(setting.name, options=list(setting.choices), **words)
+    if setting.kind == "int":
+        limits = {"min": int(setting.minimum or 0), "max": int(setting.maximum or 0), "step": int(setting.step or 1)}
+        return io.Int.Input(setting.name, **limits, **words)
+    limits = {"min": setting.minimum, "max": setting.maximum, "step": setting.step}
+    return io.Float.Input(setting.name, round=setting.step, **limits, **words)
+
+
+def shared_inputs() -> list[Any]:
+    """KSampler's inputs in KSampler's order, then the settings of every sampler, then the preview switch."""
+    return [
+        io.Model.Input("model", tooltip="The dLLM that draws the tokens, from Load dLLM. LoRA and merged weights count."),
+        io.Int.Input(
+            SEED.name, default=SEED.default, min=0, max=2**64 - 1, control_after_generate=True, tooltip=SEED.tooltip
+        ),
+        widget(SAMPLER_SETTINGS["steps"]),
+        widget(SAMPLER_SETTINGS["cfg"]),
+        io.Conditioning.Input("positive", tooltip="What the picture shows: CLIP Text Encode with the CLIP of Load dLLM."),
+        io.Conditioning.Input(
+            "negative",
+            tooltip="What guidance moves away from. An empty text or ConditioningZeroOut is the model's own "
+            "unconditional prompt, which is the usual choice. Unused at cfg 1.",
+        ),
+        io.Latent.Input(
+            "latent_image",
+            tooltip="The token grid to fill: Empty Token Grid, or VAE Encode with Set Latent Noise Mask to redraw a part.",
+        ),
+        widget(SAMPLER_SETTINGS["denoise"]),
+        *(widget(SAMPLER_SETTINGS[name]) for name in _AFTER_DENOISE),
+        io.Boolean.Input(
+            "preview", default=True, tooltip="Show the partly drawn picture while sampling. Masked cells are grey. "
+            "Off saves a little time; the result is the same.",
+        ),
+    ]  # fmt: skip
+
+
+def rescue_inputs() -> list[Any]:
+    """The inputs only the LADR sampler has; they come last, so that the two samplers can be swapped."""
+    return [widget(setting) for setting in RESCUE_SETTINGS.values() if setting.on_node]
+
+
+def sampler_outputs() -> list[Any]:
+    """The finished token grid and the report."""
+    return [
+        io.Latent.Output("latent", display_name="LATENT", tooltip="The finished token grid, for VAE Decode."),
+        io.String.Output(
+            "report", display_name="report",
+            tooltip="JSON: network evaluations, seconds, seeds, all settings, and the counts and risk of each step.",
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,57 @@
+"""One run of a dLLM sampler inside ComfyUI: read the sockets, load the weights, sample, hand over LATENT and report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import comfy.model_management
+from comfy_api.latest import io
+from server import PromptServer
+
+from ..ladr_core.sampling import sample_tokens
+from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
+from .conditioning import read_prompt
+from .model_patcher import get_dllm_model
+from .preview import StepDisplay, check_interrupt, code_colors, needs_colors
+from .token_latent import read_latent, write_latent
+
+
+def run_sampler(
+    node_id: Any,
+    sampler: str,
+    rescue: RescueSettings | None,
+    *,
+    model: Any,
+    seed: int,
+    positive: Any,
+    negative: Any,
+    latent_image: dict[str, Any],
+    preview: bool,
+    **settings: Any,
+) -> io.NodeOutput:
+    """Sample with the inputs of `sampler_inputs.shared_inputs`."""
+    inner = get_dllm_model(model)
+    dllm, vae = inner.dllm, inner.vae
+    prompt, image_cfg = read_prompt("positive", positive, dllm.codebook_size)
+    negative_prompt, _ = read_prompt("negative", negative, dllm.codebook_size)
+    latent = read_latent("latent_image", latent_image, dllm)
+    values = SamplerSettings(**settings)
+    if image_cfg is not None:
+        values = replace(values, image_cfg=image_cfg)
+    seeds = [(SEED.check(seed) + index) % 2**64 for index in latent.batch_index]
+    batch = len(seeds)
+
+    if preview and needs_colors(vae):
+        code_colors(vae)
+    patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
+    memory = model.memory_required([batch, 1, latent.grid.height, latent.grid.width])
+    comfy.model_management.load_models_gpu(patchers, memory_required=memory)
+    indices, report = sample_tokens(
+        dllm, [prompt] * batch, [negative_prompt] * batch, latent.grid,
+        sampler=sampler, settings=values, rescue=rescue, seeds=seeds,
+        codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
+        before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
+    )  # fmt: skip
+    PromptServer.instance.send_progress_text(report.to_text(), str(node_id))
+    return io.NodeOutput(write_latent(latent_image, indices), report.to_json(cells=False))
