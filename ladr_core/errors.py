@@ -8,7 +8,7 @@ def _strip_end(text: str) -> str:
 
 
 class InputError(ValueError):
-    """A value given by the user that cannot be used; the text says which input, what was given, what is allowed, what to do."""
+    """A value that cannot be used; the text says which input, what was given, what is allowed and what to do."""
 
     def __init__(self, input: str, given: object, allowed: str, remedy: str) -> None:
         self.input = str(input)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from .cell_selection import take_best
+from .denoising_loop import StepEvent, denoise
+from .errors import InputError
+from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
+from .noise import NoiseSource
 from .report import SamplingReport
-from .settings import RescueSettings, SamplerSettings
-from .token_grid import TokenGrid
+from .samplers.registry import find_sampler
+from .settings import SEED, RescueSettings, SamplerSettings
+from .token_grid import MASKED, TokenGrid, to_cells, to_grid
 
-
-@dataclass(frozen=True)
-class StepEvent:
-    """What `on_step` is told after each network evaluation, for progress and preview."""
-
-    codebook_indices: Tensor  # [B, N], MASKED (-1) where still unknown; must not be changed
-    step: int  # network evaluations done, 1 after the first
-    steps: int  # the most there can be
-    time: float  # 0 = start, 1 = done; the slowest image of the batch
-    mask_ratio: float  # masked / editable cells of the whole batch
+__all__ = ["StepEvent", "mask_for_denoise", "sample_tokens"]
 
 
 def sample_tokens(
@@ -49,4 +47,107 @@ def sample_tokens(
     before_forward: called before each network evaluation and may raise to stop; on_step: called after each;
     options: extra parameters of samplers other than `ladr` and `baseline`.
     """
-    raise NotImplementedError("sampling is being written")
+    settings = settings or SamplerSettings()
+    rescue = rescue or RescueSettings()
+    chosen = find_sampler(sampler)
+    options = chosen.check_options(options or {})
+    seeds = [SEED.check(seed) for seed in seeds]
+    batch = _check_batch(positive, negative, seeds)
+    model.check_grid(grid)
+    cells = _check_indices(codebook_indices, batch, grid, model.codebook_size)
+    may_change = _check_editable(editable, batch, grid)
+
+    recipe = chosen.recipe(settings, rescue, options)
+    noise = recipe.noise(seeds)
+    cells, start_time = mask_for_denoise(cells, may_change, settings, noise)
+    denoiser = model.bind(positive, negative, grid, device=device)
+    reported = asdict(settings) | (asdict(rescue) if chosen.uses_rescue else {}) | options
+    result, report = denoise(
+        denoiser,
+        cells,
+        grid,
+        editable=may_change,
+        rule=recipe.rule,
+        settings=settings,
+        noise=noise,
+        draw=recipe.draw,
+        guidance=recipe.guidance,
+        start_time=start_time,
+        seeds=seeds,
+        reported_settings=reported,
+        before_forward=before_forward,
+        on_step=on_step,
+    )
+    return to_grid(result, grid), report
+
+
+def mask_for_denoise(
+    codebook_indices: Tensor, editable: Tensor, settings: SamplerSettings, noise: NoiseSource
+) -> tuple[Tensor, Tensor]:
+    """Mask the share of editable cells that `denoise` asks for: cells [B, N] and the clock of each image, [B] float64.
+
+    The clock starts at 1 - denoise, and the cells masked there are picked by the image's own noise; cells that come
+    masked count first. An image with more of these than the schedule has at that time starts earlier, where it fits.
+    """
+    schedule = mask_schedule(settings.mask_schedule)
+    is_masked = codebook_indices == MASKED
+    editable = editable | is_masked
+    editable_counts, masked_counts = editable.sum(dim=1), is_masked.sum(dim=1)
+    start = torch.full((codebook_indices.shape[0],), 1 - settings.denoise, dtype=torch.float64)
+    target = schedule.masked_cells(start, editable_counts)
+    if settings.denoise > 0:
+        target = torch.maximum(target, editable_counts.clamp_max(1))
+    if settings.denoise == 1:
+        chosen = editable
+    elif settings.denoise == 0:
+        chosen = is_masked
+    else:
+        order = noise.uniform(range(len(start)), (codebook_indices.shape[1],)).to(codebook_indices.device)
+        chosen = is_masked | take_best(-order, editable & ~is_masked, target - masked_counts)
+    fits = schedule.time_at(masked_counts / editable_counts.clamp_min(1)).to(torch.float64)
+    return codebook_indices.masked_fill(chosen, MASKED), torch.where(masked_counts > target, fits, start)
+
+
+def _check_batch(positive: Sequence[Prompt], negative: Sequence[Prompt], seeds: Sequence[int]) -> int:
+    batch = len(positive)
+    if batch < 1:
+        raise InputError("batch size", 0, "1 or more images", "Give at least one prompt")
+    for name, given in (("negative prompts", negative), ("seeds", seeds)):
+        if len(given) != batch:
+            remedy = f"Give as many {name} as images"
+            raise InputError(name, f"{len(given)} for {batch} images", f"exactly {batch}", remedy)
+    return batch
+
+
+def _check_indices(codebook_indices: Tensor | None, batch: int, grid: TokenGrid, codebook_size: int) -> Tensor:
+    """Cells [B, N] int64 on the CPU."""
+    if codebook_indices is None:
+        return torch.full((batch, grid.cells), MASKED)
+    _check_shape("codebook_indices", codebook_indices, batch, grid)
+    dtype = codebook_indices.dtype
+    if dtype == torch.bool or dtype.is_floating_point or dtype.is_complex:
+        raise InputError("codebook_indices", dtype, "whole numbers (int64)", "Convert the codebook indices to int64")
+    cells = to_cells(codebook_indices).to("cpu", torch.int64)
+    for number in (int(cells.min()), int(cells.max())):
+        if not MASKED <= number < codebook_size:
+            allowed = f"{MASKED} (masked) to {codebook_size - 1}"
+            raise InputError("codebook_indices", number, allowed, "Use the tokens of the model that is loaded")
+    return cells
+
+
+def _check_editable(editable: Tensor | None, batch: int, grid: TokenGrid) -> Tensor:
+    """Editable cells [B, N] bool on the CPU."""
+    if editable is None:
+        return torch.ones(batch, grid.cells, dtype=torch.bool)
+    _check_shape("editable", editable, batch, grid)
+    if editable.dtype != torch.bool:
+        raise InputError("editable", editable.dtype, "true or false for each cell (bool)", "Convert the mask to bool")
+    return to_cells(editable).cpu()
+
+
+def _check_shape(name: str, values: Tensor, batch: int, grid: TokenGrid) -> None:
+    expected = (batch, grid.height, grid.width)
+    if tuple(values.shape) != expected:
+        allowed = f"shape {list(expected)} (images, height, width)"
+        remedy = "Make the grid and the batch fit the given tokens"
+        raise InputError(name, f"shape {list(values.shape)}", allowed, remedy)

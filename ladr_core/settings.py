@@ -51,7 +51,9 @@ class Setting:
             number = _as_number(value, whole=self.kind == "int")
             if number is not None and self._in_range(number):
                 return number
-        raise InputError(self.name, repr(value), self.allowed, f"Set {self.name} to {self._nearest(value)}")
+        nearest = self._nearest(value)
+        shown = str(nearest).lower() if self.kind == "bool" else nearest
+        raise InputError(self.name, repr(value), self.allowed, f"Set {self.name} to {shown}")
 
     def _in_range(self, number: float) -> bool:
         return (self.minimum is None or number >= self.minimum) and (self.maximum is None or number <= self.maximum)
@@ -122,8 +124,8 @@ TEMPERATURE = Setting(
 CHOICE_TEMPERATURE = Setting(
     "choice_temperature", 4.0, "float",
     "randomness in choosing which cells to unmask, fading out with time",
-    "Random noise on the order in which cells are unmasked, fading out towards the end. Higher spreads early cells over "
-    "the picture; too low draws the background first. 0 goes by confidence alone.",
+    "Random noise on the order in which cells are unmasked, fading out with time. Higher spreads early cells over the "
+    "picture; too low draws the background first. 0 goes by confidence alone.",
     minimum=0.0, maximum=100.0, step=0.1,
 )  # fmt: skip
 TOP_K = Setting(
@@ -198,7 +200,7 @@ RISK_BOUND = Setting(
 RISK_QUANTILE = Setting(
     "risk_quantile", 0.5, "float",
     "quantile of the scheduled cells' confidences that the relative filter compares with",
-    "Which of the just scheduled cells sets the standard for the relative filter. 0 = the least sure, 0.5 = the median, "
+    "Which of the just scheduled cells sets the standard of the relative filter. 0 = the least sure, 0.5 = the median, "
     "1 = the surest. Lower rescues more. The other filters ignore it.",
     minimum=0.0, maximum=1.0, step=0.05, on_node=False,
 )  # fmt: skip
@@ -225,7 +227,7 @@ INVERSE_SCHEDULING = Setting(
 CHOOSE_THEN_SAMPLE = Setting(
     "choose_then_sample", False, "bool",
     "choose cells before their tokens are drawn",
-    "On: cells are chosen by the probability of their best token, then tokens are drawn; only then is the reported risk "
+    "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
     "a bound. Off: tokens are drawn first and the surest kept, which favours probable tokens.",
 )  # fmt: skip
 COUNT_FRESH_AS_OBSERVED = Setting(

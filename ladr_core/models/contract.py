@@ -49,8 +49,16 @@ class DLLM(Protocol):
     codebook_size: int
     cell_pixels: int  # pixels per cell side
     default_grid: TokenGrid
-    transformer: torch.nn.Module
-    vq: VQTokenizer
+
+    @property
+    def transformer(self) -> torch.nn.Module:
+        """The network, every weight of it."""
+        ...
+
+    @property
+    def vq(self) -> VQTokenizer:
+        """The image tokenizer."""
+        ...
 
     def check_grid(self, grid: TokenGrid) -> None:
         """Raise InputError with the nearest valid size in pixels where the model cannot draw this grid."""

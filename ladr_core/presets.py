@@ -1,0 +1,54 @@
+"""Presets: named sets of values for the samplers.
+
+The values are provisional until they are replaced by measured ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .errors import InputError
+from .settings import RescueSettings, SamplerSettings
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A sampler with all its values."""
+
+    name: str
+    meaning: str
+    sampler: str = "ladr"
+    settings: SamplerSettings = field(default_factory=SamplerSettings)
+    rescue: RescueSettings = field(default_factory=RescueSettings)
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "quality",
+            "careful rescue, most evaluations",
+            settings=SamplerSettings(steps=64),
+            rescue=RescueSettings(risk_bound=0.1, rescue_cap=1.0, spacing=2),
+        ),
+        Preset(
+            "balanced",
+            "rescue as by default",
+            settings=SamplerSettings(steps=64),
+            rescue=RescueSettings(risk_bound=0.2, rescue_cap=4.0),
+        ),
+        Preset(
+            "fast",
+            "bold rescue, fewest evaluations",
+            settings=SamplerSettings(steps=32),
+            rescue=RescueSettings(risk_bound=0.4, rescue_cap=8.0),
+        ),
+    )
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of this name, or an InputError that lists the names."""
+    if name not in PRESETS:
+        raise InputError("preset", repr(name), "one of " + ", ".join(PRESETS), "Set preset to balanced")
+    return PRESETS[name]

@@ -1,0 +1,56 @@
+"""The baseline: unmask the most confident cells, as many as the mask schedule asks for (MaskGIT, arXiv 2202.04200)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..cell_selection import take_best
+from ..mask_schedule import MaskSchedule, mask_schedule
+from ..noise import gumbel
+from ..rescue import distance_bound
+from ..settings import SamplerSettings
+from .contract import Choice, Prediction, StepState
+
+
+class BaselineRule:
+    """Confidence with Gumbel noise that fades out with time; the clock goes one step of the schedule.
+
+    With choose_then_sample cells are chosen by their largest probability, which does not depend on the token drawn.
+    """
+
+    name = "baseline"
+    needs_entropy = False
+    needs_divergence = False
+
+    def __init__(self, settings: SamplerSettings, *, choose_then_sample: bool = False) -> None:
+        self._schedule = mask_schedule(settings.mask_schedule)
+        self._choice_temperature = settings.choice_temperature
+        self._choose_then_sample = choose_then_sample
+        # The bound is about tokens drawn from p itself.
+        whole = settings.temperature > 0 and settings.top_k == 0 and settings.top_p == 1
+        self._has_bound = choose_then_sample and whole
+
+    def choose(self, state: StepState, prediction: Prediction) -> Choice:
+        """See Rule."""
+        scheduled = self._scheduled_cells(state, self._confidence(prediction))
+        return Choice(scheduled, distance_bound=distance_bound(prediction, scheduled) if self._has_bound else None)
+
+    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
+        """See Rule."""
+        return state.next_time
+
+    def _confidence(self, prediction: Prediction) -> Tensor:
+        return prediction.max_probability if self._choose_then_sample else prediction.confidence
+
+    def _scheduled_cells(self, state: StepState, confidence: Tensor) -> Tensor:
+        score = confidence.clamp_min(torch.finfo(torch.float32).tiny).log()
+        if self._choice_temperature > 0:
+            score = score + self._choice_temperature * state.time_left * gumbel(state.uniform())
+        return take_best(score, state.is_masked, scheduled_counts(state, self._schedule))
+
+
+def scheduled_counts(state: StepState, schedule: MaskSchedule) -> Tensor:
+    """Number of cells [b] that bring each image down to the schedule's mask ratio at the next time; at least 1."""
+    masked_after = schedule.masked_cells(state.next_time, state.editable_counts)
+    return (state.masked_counts - masked_after).clamp_min(1)
