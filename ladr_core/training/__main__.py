@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=None, help="scenes per step")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and scenes")
+    parser.add_argument("--no-compile", action="store_true", help="do without torch.compile, which needs a C++ compiler")
     parser.add_argument("--patterns", default=",".join(PATTERNS), help="backgrounds, comma separated")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="file that export writes")
     args = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> None:
         vq = PatchVQ(PatchVQConfig())
         vq.load_state_dict(torch.load(args.folder / "vq.pt", weights_only=True)["model"])
         train_transformer(world, vq.eval().requires_grad_(False), args.folder, minutes=args.minutes,
-                          batch=args.batch or 64, seed=args.seed)
+                          batch=args.batch or 48, seed=args.seed, compiled=not args.no_compile)
     else:
         print(export_builtin(world, args.folder, args.out))
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..models.builtin_layout import BuiltinLayout
-from ..models.llada import LLaDAConfig, LLaDATransformer
+from ..models.llada import LLaDAConfig, LLaDATransformer, dot_product_attention
 from ..vq.patch_vq import PatchVQ
 from ..worlds.scene import World
 from .checkpoints import load_training_state, save_training_state
@@ -78,6 +78,12 @@ class MuonAndAdamW:
         self.adamw.load_state_dict(state["adamw"])
 
 
+def float32_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
+    """Attention in float32 under autocast: on CPUs without bfloat16 attention kernels it is the faster one."""
+    with torch.autocast("cpu", enabled=False):
+        return dot_product_attention(q.float(), k.float(), v.float(), key_mask).to(q.dtype)
+
+
 def learning_rate_scale(progress: float, step: int) -> float:
     """Warm up over 200 steps, hold, and fall linearly over the last 40 % of the training."""
     return min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (1 - progress) / 0.4))
@@ -92,8 +98,8 @@ def mask_cells(indices: Tensor, rng: np.random.Generator) -> Tensor:
     return indices.masked_fill(rank < count[:, None], -1)
 
 
-def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 64, seed: int = 0,
-                      save_minutes: float = 3.0, width: int = 128, layers: int = 6) -> None:
+def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 48, seed: int = 0,
+                      save_minutes: float = 3.0, width: int = 128, layers: int = 6, compiled: bool = True) -> None:
     """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
     layout = BuiltinLayout(world.vocabulary, vq.codebook_size)
     torch.manual_seed(seed)
@@ -106,6 +112,8 @@ def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float
             nn.init.zeros_(p)
     optimizer, average = MuonAndAdamW(model), MovingAverage(model)
     step, spent = load_training_state(folder / "transformer.pt", model, optimizer, average)
+    model.attention = float32_attention
+    network = torch.compile(model) if compiled else model
     rng = np.random.default_rng((seed, step))
     positions = layout.cell_positions()
     started = saved = time.time()
@@ -117,7 +125,7 @@ def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float
         texts = [layout.encode_text("" if rng.random() < CAPTION_DROPOUT else world.caption(s, rng)) for s in scenes]
         masked = mask_cells(indices, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            hidden = model(layout.sequences(torch.tensor(texts), masked))[:, positions]
+            hidden = network(layout.sequences(torch.tensor(texts), masked))[:, positions]
             wanted = masked < 0
             logits = model.logits(hidden[wanted], layout.image_offset, layout.codebook_size)
         loss = F.cross_entropy(logits.float(), indices[wanted])

@@ -37,7 +37,7 @@ COUNTS = (2, 3, 4, 5)
 SNAP = 2
 """Objects lie at multiples of this many cells."""
 
-_SIZES = {"single": (4, 6), "colour": (4, 6), "two": (4,), "position": (4,), "attribution": (4,), "counting": (3, 4)}
+_SIZES = {"single": (4, 6), "colour": (4, 6), "two": (4,), "position": (4,), "attribution": (4,), "counting": (4,)}
 _HELD_OUT_SHARE = 0.1
 
 
