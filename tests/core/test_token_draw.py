@@ -1,0 +1,141 @@
+"""Guidance, noise and the draw of tokens."""
+
+import pytest
+import torch
+from fake_step import make_state
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ladr_core import token_sampling
+from ladr_core.guidance import ClassifierFreeGuidance
+from ladr_core.noise import PerImageNoise, RecordedNoise, SharedNoise, gumbel
+from ladr_core.token_grid import masked_positions
+from ladr_core.token_sampling import InverseCdfDraw, draw_by_inverse_cdf, restrict
+
+
+def draw_all(drawer, logits, noise, is_masked=None):
+    if is_masked is None:
+        is_masked = torch.ones(1, logits.shape[0], dtype=torch.bool)
+    state = make_state(is_masked, noise)
+    return drawer.draw(logits, state, masked_positions(is_masked, logits.shape[0]))
+
+
+def test_guidance_formula_for_one_and_two_further_branches():
+    c, u, v = torch.randn(3, 5, 4).unbind(0)
+    assert torch.allclose(ClassifierFreeGuidance((3.0,)).combine((c, u)), u + 3 * (c - u), atol=1e-5)
+    both = ClassifierFreeGuidance((3.0, 2.5)).combine((c, u, v))
+    assert torch.allclose(both, c + 2 * (c - u) + 1.5 * (c - v), atol=1e-5)
+
+
+def test_guidance_off_needs_one_branch_and_returns_it():
+    c = torch.randn(5, 4)
+    guidance = ClassifierFreeGuidance((1.0, 1.0))
+    assert not guidance.guided
+    assert torch.equal(guidance.combine((c,)), c)
+    assert ClassifierFreeGuidance((1.0, 2.0)).guided and ClassifierFreeGuidance((0.0,)).guided
+
+
+def test_half_precision_branches_are_combined_in_float32():
+    branches = tuple(torch.randn(3, 4).to(torch.bfloat16) for _ in range(2))
+    assert ClassifierFreeGuidance((3.0,)).combine(branches).dtype == torch.float32
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=6).filter(lambda w: sum(w) > 1e-3), st.floats(0, 1, exclude_max=True)
+)
+@settings(max_examples=50, deadline=None)
+def test_inverse_cdf_draws_where_the_sum_passes(weights, uniform):
+    weights = torch.tensor([weights])
+    token = int(draw_by_inverse_cdf(weights, torch.tensor([uniform])))
+    assert weights[0, token] > 0
+    before = float(weights[0, :token].sum() / weights.sum())
+    assert before <= uniform + 1e-5 and uniform <= before + float(weights[0, token] / weights.sum()) + 1e-5
+
+
+def test_the_largest_uniform_number_never_draws_a_weight_of_zero():
+    weights = torch.tensor([[0.3, 0.7, 0.0], [1.0, 0.0, 0.0]])
+    assert draw_by_inverse_cdf(weights, torch.tensor([1 - 2.0**-24, 1.0])).tolist() == [1, 0]
+    assert draw_by_inverse_cdf(torch.tensor([[0.0, 1.0]]), torch.tensor([0.0])).tolist() == [1]
+
+
+def test_draws_follow_the_probabilities():
+    logits = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(20000, 4)
+    draws = draw_all(InverseCdfDraw(), logits, PerImageNoise([0]))
+    shares = torch.bincount(draws.tokens, minlength=4) / 20000
+    assert torch.allclose(shares, torch.tensor([0.1, 0.2, 0.3, 0.4]), atol=0.015)
+
+
+def test_confidence_entropy_and_temperature():
+    logits = torch.tensor([[0.5, 0.25, 0.25]]).log()
+    draws = draw_all(InverseCdfDraw(needs_entropy=True), logits, PerImageNoise([0]))
+    assert float(draws.max_probability) == pytest.approx(0.5)
+    assert float(draws.entropy) == pytest.approx(1.5 * 0.693147, abs=1e-4)
+    assert float(draws.confidence) == pytest.approx(0.5 if int(draws.tokens) == 0 else 0.25)
+    sharper = draw_all(InverseCdfDraw(0.5), logits, PerImageNoise([0]))
+    assert float(sharper.max_probability) == pytest.approx(0.25 / 0.375)
+
+
+def test_temperature_zero_takes_the_best_and_draws_no_noise():
+    logits = torch.randn(6, 5)
+    draws = draw_all(InverseCdfDraw(0.0), logits, RecordedNoise([]))
+    assert torch.equal(draws.tokens, logits.argmax(dim=1))
+    assert torch.allclose(draws.confidence, logits.softmax(dim=1).amax(dim=1))
+
+
+def test_top_k_and_top_p():
+    p = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
+    assert (restrict(p, 2, 1.0) > 0).tolist() == [[False, True, False, True]]
+    assert (restrict(p, 0, 0.65) > 0).tolist() == [[False, True, False, True]]
+    assert (restrict(p, 0, 0.71) > 0).tolist() == [[False, True, True, True]]
+    assert (restrict(p, 0, 0.0) > 0).tolist() == [[False, True, False, False]]
+    assert (restrict(p, 3, 0.65) > 0).tolist() == [[False, True, False, True]]
+    assert torch.equal(restrict(p, 0, 1.0), p) and torch.equal(restrict(p, 9, 1.0), p)
+
+
+def test_parts_give_the_same_as_the_whole(monkeypatch):
+    logits = torch.randn(37, 5)
+    whole = draw_all(InverseCdfDraw(needs_entropy=True), logits, PerImageNoise([3]))
+    monkeypatch.setattr(token_sampling, "MOST_NUMBERS_AT_ONCE", 20)
+    parts = draw_all(InverseCdfDraw(needs_entropy=True), logits, PerImageNoise([3]))
+    assert torch.equal(whole.tokens, parts.tokens) and torch.equal(whole.entropy, parts.entropy)
+
+
+def test_a_cells_number_does_not_depend_on_which_other_cells_are_masked():
+    logits = torch.randn(8, 50)
+    some = torch.tensor([[True, False, True, True, False, True, False, True]])
+    every = draw_all(InverseCdfDraw(), logits, PerImageNoise([5])).tokens
+    few = draw_all(InverseCdfDraw(), logits[some[0]], PerImageNoise([5]), some).tokens
+    assert torch.equal(every[some[0]], few)
+
+
+def test_divergence_compares_with_the_same_cell_one_step_before():
+    drawer = InverseCdfDraw(needs_divergence=True)
+    first = torch.tensor([[True, True, True], [True, False, True]])
+    second = torch.tensor([[False, True, True]])
+    before, after = torch.randn(5, 4), torch.randn(2, 4)
+    state = make_state(first, PerImageNoise([0, 1]))
+    assert bool(drawer.draw(before, state, masked_positions(first, 5)).divergence.isinf().all())
+    state = make_state(second, PerImageNoise([0, 1]), rows=[0])
+    got = drawer.draw(after, state, masked_positions(second, 2)).divergence
+    p, q = after.log_softmax(1), before[1:3].log_softmax(1)
+    assert torch.allclose(got, (p.exp() * (p - q)).sum(1), atol=1e-5)
+
+
+def test_noise_sources():
+    batch = PerImageNoise([7, 8]).uniform((0, 1), (5,))
+    assert torch.equal(batch[1], PerImageNoise([8]).uniform((0,), (5,))[0])
+    assert PerImageNoise([2**64 - 1]).exponential((0,), (2, 3)).shape == (1, 2, 3)
+    shared = SharedNoise(torch.Generator().manual_seed(1)).uniform((0, 1), (3,))
+    assert torch.equal(shared, torch.rand(2, 3, generator=torch.Generator().manual_seed(1)))
+    shared = SharedNoise(torch.Generator().manual_seed(1)).exponential((0, 1), (3,))
+    assert torch.equal(shared, torch.empty(2, 3).exponential_(1, generator=torch.Generator().manual_seed(1)))
+    recorded = RecordedNoise([torch.arange(6.0)])
+    assert recorded.uniform((0,), (2, 3)).tolist() == [[[0, 1, 2], [3, 4, 5]]]
+    with pytest.raises(RuntimeError, match="ended"):
+        recorded.exponential((0,), (1,))
+    assert bool(gumbel(torch.tensor([0.0, 0.5, 1.0])).isfinite().all())
+
+
+def test_masked_positions_are_those_of_nonzero():
+    is_masked = torch.rand(3, 20) < 0.4
+    assert torch.equal(masked_positions(is_masked, int(is_masked.sum())), is_masked.flatten().nonzero().flatten())
