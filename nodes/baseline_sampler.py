@@ -18,8 +18,8 @@ class BaselineSampler(io.ComfyNode):
             node_id="LADR_BaselineSampler",
             display_name="Baseline dLLM Sampler",
             category="LADR",
-            description="Draws the tokens of a picture with a diffusion language model, step by step: each step keeps the "
-            "surest cells that the mask schedule asks for. The method LADR is compared with.",
+            description="Draws the tokens of a picture with a diffusion language model, step by step: each step keeps "
+            "the surest cells that the mask schedule asks for. The method LADR is compared with.",
             inputs=shared_inputs(),
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id],

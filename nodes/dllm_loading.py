@@ -11,9 +11,9 @@ import comfy.ops
 import torch
 from torch import Tensor
 
-from ..ladr_core.builtin import load_builtin
+from ..ladr_core.builtin import CONFIG_KEY, load_builtin
 from ..ladr_core.errors import InputError
-from .model_folder import BUILTIN, checkpoint_path
+from .model_folder import BUILTIN, checkpoint_path, file_metadata
 from .model_patcher import make_model
 from .text_side import make_clip
 from .vq_vae import TokenVAE
@@ -52,10 +52,11 @@ def load(checkpoint: str, dtype_choice: str) -> tuple[Any, Any, Any]:
     started = time.perf_counter()
     operations = Float8Operations if dtype == torch.float8_e4m3fn else comfy.ops.disable_weight_init
     offload = comfy.model_management.unet_offload_device()
-    if checkpoint == BUILTIN:
+    if checkpoint == BUILTIN or CONFIG_KEY in file_metadata(path):
         dllm = load_builtin(
-            operations=operations, vq_operations=comfy.ops.disable_weight_init, dtype=dtype or torch.float32, device=offload
-        )
+            path, operations=operations, vq_operations=comfy.ops.disable_weight_init, dtype=dtype or torch.float32,
+            device=offload,
+        )  # fmt: skip
     else:
         from ..ladr_core.checkpoint import load_dllm
 

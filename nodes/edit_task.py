@@ -22,21 +22,21 @@ class EditTask(io.ComfyNode):
             node_id="LADR_EditTask",
             display_name="LADR Edit Task",
             category="LADR",
-            description="Marks a prompt as an editing or controlled task (Lumina-DiMOO). Give the reference images with "
-            "ReferenceLatent; for style transfer two of them: the picture, then the style.",
+            description="Marks a prompt as an editing or controlled task (Lumina-DiMOO). Give the reference images "
+            "with ReferenceLatent; for style transfer two of them: the picture, then the style.",
             inputs=[
                 io.Conditioning.Input(
                     "conditioning", tooltip="The prompt, from CLIP Text Encode, usually with ReferenceLatent."
                 ),
                 io.Combo.Input(
                     "task", options=list(TASKS), default=TASKS[0],
-                    tooltip="What to do with the reference image. It chooses the instruction the model was trained with.",
+                    tooltip="What to do with the reference image. Chooses the instruction the model was trained with.",
                 ),
                 widget(IMAGE_CFG),
             ],
             outputs=[
                 io.Conditioning.Output(
-                    "task_conditioning", display_name="CONDITIONING", tooltip="The prompt with its task, for a dLLM sampler."
+                    "task_conditioning", display_name="CONDITIONING", tooltip="The prompt and its task, for a sampler."
                 )
             ],
         )  # fmt: skip

@@ -22,18 +22,18 @@ class EmptyTokenGrid(io.ComfyNode):
             inputs=[
                 io.Int.Input(
                     "width", default=128, min=16, max=4096, step=16,
-                    tooltip="Width of the picture in pixels. Built-in model: 128. Lumina-DiMOO: 512 to 1024. MMaDA: 512.",
+                    tooltip="Width of the picture in pixels. Built-in: 128, Lumina-DiMOO: 512 to 1024, MMaDA: 512.",
                 ),
                 io.Int.Input(
                     "height", default=128, min=16, max=4096, step=16,
-                    tooltip="Height of the picture in pixels. Built-in model: 128. Lumina-DiMOO: 512 to 1024. MMaDA: 512.",
+                    tooltip="Height of the picture in pixels. Built-in: 128, Lumina-DiMOO: 512 to 1024, MMaDA: 512.",
                 ),
                 io.Int.Input(
                     "batch_size", default=1, min=1, max=4096,
                     tooltip="Number of pictures drawn together. Picture i uses seed + i.",
                 ),
             ],
-            outputs=[io.Latent.Output("latent", display_name="LATENT", tooltip="The masked token grid, for a dLLM sampler.")],
+            outputs=[io.Latent.Output("latent", display_name="LATENT", tooltip="The masked grid, for a sampler.")],
         )  # fmt: skip
 
     @classmethod

@@ -19,8 +19,8 @@ class LoadDLLM(io.ComfyNode):
             node_id="LADR_LoadDLLM",
             display_name="Load dLLM",
             category="LADR",
-            description="Loads a diffusion language model that draws images: the small built-in one, or a Lumina-DiMOO or "
-            "MMaDA checkpoint from models/dllm. Nothing is downloaded.",
+            description="Loads a diffusion language model that draws images: the small built-in one, or a Lumina-DiMOO "
+            "or MMaDA checkpoint from models/dllm. Nothing is downloaded.",
             inputs=[
                 io.Combo.Input(
                     "checkpoint", options=checkpoints, default=checkpoints[0],
@@ -30,11 +30,11 @@ class LoadDLLM(io.ComfyNode):
                 io.Combo.Input(
                     "dtype", options=list(DTYPES), default=DTYPES[0],
                     tooltip="How the transformer's weights are kept. auto: as stored in the file, float32 on a CPU. "
-                    "bfloat16 and float16 halve float32's memory; float8_e4m3fn halves it again, with some loss of quality.",
+                    "bfloat16 and float16 halve float32's memory; float8_e4m3fn halves it again, less exactly.",
                 ),
             ],
             outputs=[
-                io.Model.Output("model", display_name="MODEL", tooltip="The dLLM, for LADR Sampler or Baseline dLLM Sampler."),
+                io.Model.Output("model", display_name="MODEL", tooltip="The dLLM, for the two samplers."),
                 io.Clip.Output("clip", display_name="CLIP", tooltip="The prompt side, for CLIP Text Encode."),
                 io.Vae.Output("vae", display_name="VAE", tooltip="The VQ tokenizer, for VAE Encode and VAE Decode."),
             ],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import folder_paths
 
+from ..ladr_core.builtin import WEIGHTS
 from ..ladr_core.errors import InputError
 
 FOLDER_KEY = "dllm"
@@ -17,7 +18,6 @@ SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
 BUILTIN = "built-in shapes"
 _METADATA_PREFIX = "ladr"
 _LONGEST_HEADER = 100 * 1024**2
-_BUILTIN_PATH = Path(__file__).resolve().parent.parent / "ladr_core" / "builtin"
 
 
 def register_model_folder() -> None:
@@ -38,12 +38,12 @@ def list_checkpoints() -> list[str]:
 def checkpoint_path(name: str) -> Path:
     """The folder or file of a choice of the loader; a name never leads out of the model folders."""
     if name == BUILTIN:
-        return _BUILTIN_PATH
+        return WEIGHTS
     relative = str(name).replace("\\", "/")
     parts = relative.split("/")
-    if not relative or relative.startswith("/") or ".." in parts or ":" in parts[0]:
+    if any(part in ("", ".", "..") or ":" in part for part in parts):
         raise InputError(
-            "checkpoint", repr(name), f"names inside models/{FOLDER_KEY}, models/diffusion_models or models/checkpoints",
+            "checkpoint", repr(name), f"names inside models/{FOLDER_KEY} and the other model folders",
             "Choose an entry of the list",
         )  # fmt: skip
     for key in SEARCHED_KEYS:
@@ -58,7 +58,7 @@ def checkpoint_path(name: str) -> Path:
 
 
 def _checkpoints(root: Path, ours: bool) -> Iterator[Path]:
-    """Folders that hold a published checkpoint, and single files; elsewhere than in models/dllm only those that say so."""
+    """Folders that hold a published checkpoint, and single files; outside models/dllm only those that say so."""
     for folder, subfolders, files in os.walk(root, followlinks=True):
         subfolders.sort()
         here = Path(folder)
@@ -78,27 +78,32 @@ def _is_dllm_folder(folder: Path) -> bool:
     return isinstance(config, dict) and "mask_token_id" in config and "d_model" in config
 
 
-def _is_dllm_file(path: Path) -> bool:
+def file_metadata(path: Path) -> dict[str, str]:
+    """The metadata in a safetensors header; empty where there is none or the file is none."""
     try:
         state = path.stat()
-        return _says_dllm(path, state.st_mtime_ns, state.st_size)
+        return _read_metadata(path, state.st_mtime_ns, state.st_size)
     except OSError:
-        return False
+        return {}
 
 
 @lru_cache(maxsize=4096)
-def _says_dllm(path: Path, changed: int, size: int) -> bool:
-    """Whether a safetensors header carries this pack's metadata; asked once per state of the file."""
+def _read_metadata(path: Path, changed: int, size: int) -> dict[str, str]:
+    """Read a header once per state of the file."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(size, _LONGEST_HEADER):
-            return False
+            return {}
         try:
             header = json.loads(file.read(length))
         except ValueError:
-            return False
+            return {}
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return isinstance(metadata, dict) and any(key.startswith(_METADATA_PREFIX) for key in metadata)
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _is_dllm_file(path: Path) -> bool:
+    return any(key.startswith(_METADATA_PREFIX) for key in file_metadata(path))
 
 
 def _roots(key: str) -> list[Path]:

@@ -41,7 +41,7 @@ class UNetConfig(dict):
     """The size table core looks for; asking for a U-Net's sizes (FreeU, HyperTile) says what this model is."""
 
     def __missing__(self, key: str) -> NoReturn:
-        raise _refusal(f"a U-Net (this node asks for its {key})", "Remove this node from between Load dLLM and the sampler")
+        raise _refusal(f"a U-Net (this node asks for its {key})", "Remove this node in front of the sampler")
 
 
 class ModelConfig:

@@ -28,13 +28,13 @@ def widget(setting: Setting) -> Any:
 def shared_inputs() -> list[Any]:
     """KSampler's inputs in KSampler's order, then the settings of every sampler, then the preview switch."""
     return [
-        io.Model.Input("model", tooltip="The dLLM that draws the tokens, from Load dLLM. LoRA and merged weights count."),
+        io.Model.Input("model", tooltip="The dLLM that draws the tokens, from Load dLLM, also with LoRA or merged."),
         io.Int.Input(
             SEED.name, default=SEED.default, min=0, max=2**64 - 1, control_after_generate=True, tooltip=SEED.tooltip
         ),
         widget(SAMPLER_SETTINGS["steps"]),
         widget(SAMPLER_SETTINGS["cfg"]),
-        io.Conditioning.Input("positive", tooltip="What the picture shows: CLIP Text Encode with the CLIP of Load dLLM."),
+        io.Conditioning.Input("positive", tooltip="What the picture shows: CLIP Text Encode on Load dLLM's CLIP."),
         io.Conditioning.Input(
             "negative",
             tooltip="What guidance moves away from. An empty text or ConditioningZeroOut is the model's own "
@@ -42,7 +42,7 @@ def shared_inputs() -> list[Any]:
         ),
         io.Latent.Input(
             "latent_image",
-            tooltip="The token grid to fill: Empty Token Grid, or VAE Encode with Set Latent Noise Mask to redraw a part.",
+            tooltip="The token grid to fill: Empty Token Grid, or VAE Encode and Set Latent Noise Mask for a part.",
         ),
         widget(SAMPLER_SETTINGS["denoise"]),
         *(widget(SAMPLER_SETTINGS[name]) for name in _AFTER_DENOISE),

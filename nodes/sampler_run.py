@@ -53,5 +53,6 @@ def run_sampler(
         codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
         before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
     )  # fmt: skip
-    PromptServer.instance.send_progress_text(report.to_text(), str(node_id))
+    notices = getattr(dllm, "prompt_notices", lambda text: [])(prompt.text)
+    PromptServer.instance.send_progress_text("\n".join([*notices, report.to_text()]), str(node_id))
     return io.NodeOutput(write_latent(latent_image, indices), report.to_json(cells=False))

@@ -66,7 +66,7 @@ def read_indices(name: str, samples: Any, codebook_size: int) -> Tensor:
     if not isinstance(samples, torch.Tensor) or samples.dim() != 4 or samples.shape[1] != 1:
         shape = list(samples.shape) if isinstance(samples, torch.Tensor) else type(samples).__name__
         raise InputError(
-            name, f"a latent of another kind of model (shape {shape})", f"a token grid [batch, 1, height, width]: {_ALLOWED}",
+            name, f"a latent of another kind of model (shape {shape})", f"a token grid: {_ALLOWED}",
             "Use Empty Token Grid in place of Empty Latent Image",
         )  # fmt: skip
     if samples.numel() == 0:

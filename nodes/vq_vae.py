@@ -43,7 +43,7 @@ class TokenVAE(comfy.sd.VAE):
     """ComfyUI's VAE, whatever ``--bf16-vae`` or ``--fp16-vae`` say, on 32-bit codebook indices."""
 
     def __init__(self, vq: torch.nn.Module) -> None:
-        # The smallest first stage core knows fills in every field of this and later versions; then ours takes its place.
+        # The smallest first stage core knows fills in every field, of later versions too; then ours takes its place.
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, dtype=torch.float32)
         cell = vq.cell_pixels
         self.first_stage_model = VQStage(vq).eval()
@@ -72,7 +72,7 @@ class TokenVAE(comfy.sd.VAE):
         """Pixels [B, H, W, 3] of a finished token grid [B, 1, h, w]."""
         return super().decode(self._finished(samples_in))
 
-    def decode_tiled(self, samples: Tensor, tile_x=None, tile_y=None, overlap=None, tile_t=None, overlap_t=None) -> Tensor:
+    def decode_tiled(self, samples: Tensor, tile_x=None, tile_y=None, overlap=None, **video: Any) -> Tensor:
         """Like `decode`, tile by tile; the tiles' pixels are blended."""
         return super().decode_tiled(self._finished(samples), tile_x=tile_x, tile_y=tile_y, overlap=overlap)
 
@@ -82,8 +82,7 @@ class TokenVAE(comfy.sd.VAE):
 
     def encode_tiled_(self, pixel_samples: Tensor, tile_x=None, tile_y=None, overlap=None) -> Tensor:
         """Codebook indices [B, 1, h, w]: the tiles' features are blended and quantised once, indices never averaged."""
-        sizes = self._tiles(tile_x, tile_y, overlap, 1)
-        tile_x, tile_y, overlap = sizes["tile_x"], sizes["tile_y"], sizes["overlap"]
+        tile_x, tile_y, overlap = self._tiles(tile_x, tile_y, overlap, 1).values()
         shapes = [(tile_x, tile_y), (tile_x * 2, tile_y // 2), (tile_x // 2, tile_y * 2)]
         vq = self.first_stage_model.vq
 

@@ -1,0 +1,106 @@
+"""Runs an API-format prompt on a server and tells what a user would have seen."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+import urllib.parse
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from .launch import Server
+from .websocket import WebSocket
+
+
+@dataclass
+class Run:
+    """What one prompt did."""
+
+    status: str = "timeout"  # success, error, interrupted, invalid
+    error: str = ""  # the message of an exception, or the words of a refused prompt
+    error_node: str = ""  # class of the node that raised
+    error_type: str = ""
+    outputs: dict[str, Any] = field(default_factory=dict)  # node id -> what it showed
+    executed: list[str] = field(default_factory=list)
+    progress: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    previews: dict[str, list[bytes]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # node id -> progress text
+
+    def text(self, node: str) -> str:
+        """The text a node showed."""
+        return self.outputs[node]["text"][0]
+
+    def json(self, node: str) -> Any:
+        """The same, read as JSON."""
+        return json.loads(self.text(node))
+
+
+def run(server: Server, prompt: dict[str, Any], *, timeout: float = 120.0, interrupt_at: int | None = None) -> Run:
+    """Queue a prompt and follow it to its end; interrupt_at: stop when a node's progress reaches this value."""
+    where, client = urllib.parse.urlsplit(server.url), uuid.uuid4().hex
+    socket = WebSocket(where.hostname, where.port, f"/ws?clientId={client}")
+    socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
+    result = Run()
+    try:
+        code, body = server.post("/prompt", {"prompt": prompt, "client_id": client})
+        answer = json.loads(body)
+        if code != 200 or answer.get("node_errors"):
+            result.status, result.error = "invalid", json.dumps(answer)
+            return result
+        _follow(server, socket, answer["prompt_id"], result, timeout, interrupt_at)
+    finally:
+        socket.close()
+    for node, shown in _history(server, answer["prompt_id"]).items():
+        result.outputs.setdefault(node, shown)
+    return result
+
+
+def _follow(
+    server: Server, socket: WebSocket, prompt_id: str, result: Run, timeout: float, interrupt_at: int | None
+) -> None:
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        message = socket.receive(1.0)
+        if isinstance(message, bytes):
+            _take_binary(message, result)
+        elif message is not None:
+            event = json.loads(message)
+            kind, data = event["type"], event.get("data") or {}
+            if data.get("prompt_id") not in (None, prompt_id):
+                continue
+            if kind == "progress":
+                result.progress.setdefault(data["node"], []).append((data["value"], data["max"]))
+                if interrupt_at is not None and data["value"] == interrupt_at:
+                    server.post("/interrupt", {"prompt_id": prompt_id})
+            elif kind == "executing" and data.get("node"):
+                result.executed.append(data["node"])
+            elif kind == "executed":
+                result.outputs[data["node"]] = data["output"]
+            elif kind == "execution_error":
+                result.error, result.error_node = data["exception_message"].strip(), data["node_type"]
+                result.error_type = data["exception_type"]
+                result.status = "error"
+                return
+            elif kind in ("execution_success", "execution_interrupted"):
+                result.status = kind.removeprefix("execution_")
+                return
+
+
+def _take_binary(message: bytes, result: Run) -> None:
+    kind, size = struct.unpack(">II", message[:8])
+    if kind == 4:  # preview with metadata
+        node = json.loads(message[8 : 8 + size])["node_id"]
+        result.previews.setdefault(node, []).append(message[8 + size :])
+    elif kind == 3:  # text
+        result.texts[message[8 : 8 + size].decode()] = message[8 + size :].decode()
+
+
+def _history(server: Server, prompt_id: str) -> dict[str, Any]:
+    for _ in range(50):  # the entry is written a moment after the last message
+        entry = server.get(f"/history/{prompt_id}").get(prompt_id)
+        if entry:
+            return entry.get("outputs") or {}
+        time.sleep(0.05)
+    return {}
