@@ -1,0 +1,119 @@
+"""Token sequences with a grid in them, and the denoiser that runs them through the transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..token_grid import MASKED, masked_positions
+from .llada import LLaDATransformer
+from .packing import PackedRows
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """One sequence of L token ids on the CPU and the places [N] of its grid cells in it, row-major and ascending."""
+
+    token_ids: Tensor  # [L] int64; what stands at the cells does not matter
+    cell_places: Tensor  # [N] int64
+    first_position: int = 0  # rotary position of the first token
+    stale_cells: int = 0  # so many of the first cells never leave the mask (a quirk of one upstream call)
+
+
+@dataclass(frozen=True)
+class VocabularySlice:
+    """Where the codebook lies in the vocabulary."""
+
+    codebook_size: int
+    image_offset: int  # token id of codebook index 0
+    mask_token_id: int
+
+
+@dataclass
+class _Layout:
+    """Sequences of the active rows of all wanted branches, end to end."""
+
+    token_ids: Tensor  # [L]
+    cells: Tensor  # [branches, b * N] places in L
+    stale: Tensor | None  # [branches, b, N] bool
+    packed: PackedRows
+
+
+class SequenceDenoiser:
+    """A dLLM bound to the sequences of B images: `branches[k][i]` is branch k of image i (conditional first).
+
+    All branches of a step run in one batch of rows laid end to end, so none is padded and weights are read once.
+    """
+
+    def __init__(
+        self,
+        transformer: LLaDATransformer,
+        branches: Sequence[Sequence[TokenSequence]],
+        vocabulary: VocabularySlice,
+        device: Any,
+    ):
+        self.transformer = transformer
+        self.vocabulary = vocabulary
+        self.codebook_size = vocabulary.codebook_size
+        self.device = torch.device(device)
+        self._branches = branches
+        self._layouts: dict[tuple[tuple[int, ...], int], _Layout] = {}
+
+    def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
+        """Logits [M, K] of each branch for the masked cells, row-major, in the dtype of the transformer."""
+        layout, token_ids = self.arrange(codebook_indices, rows, guided)
+        wanted, counts = self.wanted_places(codebook_indices, layout)
+        hidden = self.transformer.forward_packed(token_ids, layout.packed, wanted, counts)
+        return self.branch_logits(hidden, layout)
+
+    def arrange(self, codebook_indices: Tensor, rows: Tensor, guided: bool) -> tuple[_Layout, Tensor]:
+        """The layout of the active rows, and its token ids [L] with the grids [b, N] written into them."""
+        active = tuple(rows.tolist())
+        layout = self._layout(active, len(self._branches) if guided else 1)
+        vocabulary = self.vocabulary
+        masked = codebook_indices == MASKED
+        tokens = torch.where(masked, vocabulary.mask_token_id, codebook_indices + vocabulary.image_offset)
+        tokens = tokens.expand(len(layout.cells), *tokens.shape)
+        if layout.stale is not None:
+            tokens = torch.where(layout.stale, vocabulary.mask_token_id, tokens)
+        token_ids = layout.token_ids.clone()
+        token_ids[layout.cells.flatten()] = tokens.flatten()
+        return layout, token_ids
+
+    def wanted_places(self, codebook_indices: Tensor, layout: _Layout) -> tuple[Tensor, list[int]]:
+        """Places of the masked cells of all branches, and how many lie in each sequence."""
+        masked = codebook_indices == MASKED
+        counts = masked.sum(dim=1).tolist()
+        cells = masked_positions(masked, sum(counts))
+        return layout.cells[:, cells].flatten(), counts * len(layout.cells)
+
+    def branch_logits(self, hidden: Tensor, layout: _Layout) -> tuple[Tensor, ...]:
+        """Codebook logits [M, K] of each branch from the hidden states [branches * M, d]."""
+        logits = self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
+        return tuple(logits.chunk(len(layout.cells)))
+
+    def _layout(self, active: tuple[int, ...], branches: int) -> _Layout:
+        key = (active, branches)
+        if key not in self._layouts:
+            self._layouts.clear()  # rows that have finished do not come back
+            self._layouts[key] = self._new_layout(active, branches)
+        return self._layouts[key]
+
+    def _new_layout(self, active: tuple[int, ...], branches: int) -> _Layout:
+        sequences = [self._branches[branch][row] for branch in range(branches) for row in active]
+        lengths = [len(s.token_ids) for s in sequences]
+        starts = torch.tensor([0, *lengths]).cumsum(0)[:-1].tolist()
+        cells = torch.cat([s.cell_places + start for s, start in zip(sequences, starts)])
+        positions = torch.cat([torch.arange(len(s.token_ids)) + s.first_position for s in sequences])
+        stale = torch.stack([torch.arange(len(s.cell_places)) < s.stale_cells for s in sequences])
+        stale = stale.view(branches, len(active), -1)
+        return _Layout(
+            token_ids=torch.cat([s.token_ids for s in sequences]).to(self.device),
+            cells=cells.view(branches, -1).to(self.device),
+            stale=stale.to(self.device) if stale.any() else None,
+            packed=PackedRows(lengths, positions.to(self.device)),
+        )

@@ -1,0 +1,77 @@
+"""Lumina-DiMOO's own sampler, token for token: `generate_image` and `generate_i2i` of its published code.
+
+It differs from the baseline in where the noise comes from (a number per cell and code, in the dtype of the logits), in a
+choice temperature that does not fade, in counts from the cells masked at first, and in unmasking all equals at the cut.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..settings import SamplerSettings
+from ..token_sampling import TokenDraws
+from .contract import Choice, Prediction, StepState
+from .upstream import gumbel_added, log_clamped, stays_masked
+
+
+def kept_count(first_masked: Tensor, step: int, steps: int) -> Tensor:
+    """Cells [b] that the schedule leaves masked after a step, int64, from the cells masked at first [b]; float32."""
+    if step >= steps - 1:
+        return torch.zeros_like(first_masked)
+    ratio = torch.cos(0.5 * math.pi * torch.tensor((step + 1) / steps, dtype=torch.float32))
+    return torch.floor(first_masked.to(torch.float32) * ratio).to(torch.int64).clamp_min(1)
+
+
+class GumbelArgmaxDraw:
+    """Argmax of logits / temperature + Gumbel noise, one number per masked cell and code; 0 = the first maximum."""
+
+    def __init__(self, temperature: float) -> None:
+        self._temperature = temperature
+
+    def draw(self, logits: Tensor, state: StepState, positions: Tensor) -> TokenDraws:
+        """See TokenDraw; the confidence is the probability without temperature and without noise."""
+        if self._temperature == 0:
+            tokens = logits.argmax(dim=-1)
+        else:
+            counts = state.masked_counts.tolist()
+            shapes = [(row, (count, logits.shape[1])) for row, count in zip(state.rows, counts)]
+            uniform = torch.cat([state.noise.uniform((row,), shape, logits.dtype)[0] for row, shape in shapes])
+            tokens = (logits / self._temperature + gumbel_added(uniform.to(logits.device))).argmax(dim=-1)
+        probabilities = torch.softmax(logits, dim=-1)
+        confidence = probabilities.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+        return TokenDraws(tokens, confidence, probabilities.amax(dim=-1))
+
+
+class LuminaDiMOORule:
+    """Keep as many masked as the float32 cosine schedule says, those with the lowest noisy log confidence."""
+
+    name = "lumina-dimoo"
+    needs_entropy = False
+    needs_divergence = False
+
+    def __init__(self, settings: SamplerSettings) -> None:
+        self._temperature = settings.choice_temperature
+
+    def choose(self, state: StepState, prediction: Prediction) -> Choice:
+        """See Rule."""
+        keep = kept_count(state.first_masked_counts, state.step, state.steps)
+        ranks = torch.minimum(keep, state.masked_counts - 1)
+        stay = torch.zeros_like(state.is_masked)
+        for place, row in enumerate(state.rows):
+            count = int(state.masked_counts[place])
+            # Places in ascending order; the sort tells them without asking the device for their number.
+            cells = torch.sort(state.is_masked[place].logical_not().to(torch.uint8), stable=True).indices[:count]
+            confidence = log_clamped(prediction.confidence[place, cells])[None]
+            # The published code draws this noise at temperature 0 as well.
+            uniform = state.noise.uniform((row,), (count,), confidence.dtype).to(confidence.device)
+            if self._temperature != 0:
+                confidence = confidence + self._temperature * gumbel_added(uniform)
+            stay[place, cells] = stays_masked(confidence, ranks[place : place + 1])[0]
+        return Choice(state.is_masked & ~stay)
+
+    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
+        """See Rule."""
+        return state.next_time

@@ -1,0 +1,1 @@
+"""Comparison of this implementation with recorded data of the official ones."""

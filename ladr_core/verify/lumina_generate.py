@@ -1,0 +1,139 @@
+"""Lumina-DiMOO's recorded generations: every token and every mask of every step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models.lumina_dimoo import LuminaIds, answer_sequence
+from ..models.ml_cache import MLCacheDenoiser, MLCacheSettings
+from ..models.sequence import SequenceDenoiser, TokenSequence
+from ..noise import NoiseSource, PerImageNoise, RecordedNoise
+from ..samplers.lumina_dimoo import GumbelArgmaxDraw, LuminaDiMOORule, kept_count
+from ..samplers.upstream import UpstreamGuidance
+from ..settings import SamplerSettings
+from ..token_grid import MASKED, TokenGrid
+from .golden_folder import GoldenFolder
+from .recording import RecordedStep, record_run
+from .result import FileCheck
+
+LOGITS_TOLERANCE = 2e-4
+
+
+def case_ids(case: dict[str, Any]) -> LuminaIds:
+    """The token ids of a recorded case; the special ones keep their distance from the mask."""
+    real = LuminaIds()
+    shift = real.mask - case["mask_token_id"]
+    names = ("newline", "begin_image", "end_image", "uncondition", "begin_answer", "end_answer")
+    ids = {name: getattr(real, name) - shift for name in names}
+    ids |= {"mask": case["mask_token_id"], "image_offset": case["text_vocab_size"]}
+    return LuminaIds(**ids, codebook_size=case["codebook_size"])
+
+
+def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
+    """Run one recorded case of `generate_image` or `generate_i2i`."""
+    case, check = folder.json(name), FileCheck(name)
+    if case["kind"] not in ("generate_image", "generate_image_use_cache", "generate_i2i"):
+        return [FileCheck(name, skipped="block-wise text generation is not part of this pack, which draws images")]
+    ids, grid = case_ids(case), TokenGrid(case["grid_h"], case["grid_w"])
+    sequences = _sequences(case, grid, ids, check)
+    cache = None
+    if case.get("use_cache"):
+        cache = MLCacheSettings(case["timesteps"], *(case[k] for k in ("cache_ratio", "refresh_interval", "warmup_ratio")))
+        full = [cache.is_full(step) for step in range(case["n_steps_run"])]
+        check.equal("full steps", full, case["refresh_steps"][: case["n_steps_run"]])
+    transformer = folder.transformer()
+    if cache is None:
+        denoiser = SequenceDenoiser(transformer, sequences, ids.vocabulary, "cpu")
+    else:
+        denoiser = MLCacheDenoiser(transformer, sequences, ids.vocabulary, "cpu", cache)
+    given = sequences[0][0].token_ids[sequences[0][0].cell_places]
+    cells = torch.where(given == ids.mask, MASKED, given - ids.image_offset)[None]
+    scale, image_scale, temperature = case["cfg_scale"], case.get("cfg_img", 0.0), case["temperature"]
+    settings = SamplerSettings(
+        steps=case["timesteps"], cfg=scale + 1, image_cfg=image_scale + 1, temperature=temperature,
+        choice_temperature=temperature,
+    )  # fmt: skip
+    noise_name = name.replace(".json", ".noise.safetensors")
+    result, steps, report = record_run(
+        denoiser, cells, grid, settings,
+        rule=LuminaDiMOORule(settings), draw=GumbelArgmaxDraw(temperature),
+        guidance=UpstreamGuidance(scale, image_scale), noise=_noise(folder, noise_name, case),
+    )  # fmt: skip
+    check.equal("steps run", report.nfe, case["n_steps_run"])
+    first_masked = int((cells == MASKED).sum())
+    for recorded, step in zip(case["steps"], steps):
+        _check_step(check, recorded, step, sequences[0][0], first_masked, case)
+    check.equal("final codebook indices", result[0], case["vq_codes"])
+    check.keep_margin(*(case.get(k) for k in ("min_argmax_gap", "min_cut_gap", "quantile_min_gap")))
+    checks = [check]
+    if folder.has(noise_name):
+        checks.append(FileCheck(noise_name, comparisons=1, failures=list(check.failures)))
+    logits_name = name.replace(".json", ".logits.safetensors")
+    if folder.has(logits_name):
+        checks.append(_check_logits(folder, logits_name, steps, sequences))
+    return checks
+
+
+def _sequences(case: dict[str, Any], grid: TokenGrid, ids: LuminaIds, check: FileCheck) -> list[list[TokenSequence]]:
+    """Branches of a case, built by our layout and compared with the recorded sequence."""
+    start = case["code_start"] - 2
+    full = torch.tensor(case["prompt_ids"])
+    names = [n for n in ("uncon_ids", "uncon_text", "uncon_image") if n in case]
+    prefixes = [full[:start], *(torch.tensor(case[n]) for n in names)]
+    sequences = [answer_sequence(prefix, grid, ids) for prefix in prefixes]
+    own = sequences[0].token_ids.clone()
+    own[sequences[0].cell_places] = full[sequences[0].cell_places]
+    check.equal("sequence layout", own, full)
+    return [[TokenSequence(own, sequences[0].cell_places)], *([s] for s in sequences[1:])]
+
+
+def _noise(folder: GoldenFolder, name: str, case: dict[str, Any]) -> NoiseSource:
+    if not case["temperature"]:
+        return PerImageNoise([0])  # drawn, and multiplied by zero
+    recorded = folder.tensors(name)
+    order = [f"step{step}.{kind}" for step in range(case["n_steps_run"]) for kind in ("u_sample", "u_mask")]
+    return RecordedNoise([recorded[key] for key in order])
+
+
+def _check_step(
+    check: FileCheck, recorded: dict[str, Any], step: RecordedStep, sequence: TokenSequence, first: int, case: dict
+) -> None:
+    number = recorded["step"]
+    masked = step.before[0] == MASKED
+    count = int(masked.sum())
+    keep = int(kept_count(torch.tensor([first]), number, case["timesteps"]))
+    check.equal(f"step {number} keep", keep, recorded["keep_n"])
+    check.equal(f"step {number} effective keep", min(keep, count - 1), recorded["keep_n_effective"])
+    check.equal(f"step {number} masked", count, recorded["n_masked_before"])
+    check.equal(f"step {number} drawn", step.prediction.tokens[0][masked], recorded["sampled_codes"])
+    left = sequence.cell_places[masked & ~step.chosen[0]]
+    check.equal(f"step {number} still masked", left, recorded["still_masked_positions"])
+    if "cond_recomputed" in recorded:
+        expected = [recorded["cond_recomputed"], recorded["uncond_recomputed"]]
+        check.equal(f"step {number} recomputed", step.recomputed or [None, None], expected)
+
+
+def _check_logits(
+    folder: GoldenFolder, name: str, steps: list[RecordedStep], sequences: list[list[TokenSequence]]
+) -> FileCheck:
+    check, data = FileCheck(name), folder.tensors(name)
+    for number, step in enumerate(steps):
+        masked = step.before[0] == MASKED
+        for branch, (label, logits) in enumerate(zip(("cond", "uncond"), step.branches)):
+            places = sequences[branch][0].cell_places[masked]
+            check.close(f"step {number} {label}", logits, data[f"step{number}.{label}_logits"][places], LOGITS_TOLERANCE)
+    return check
+
+
+def check_cache_selection(check: FileCheck, data: dict[str, Tensor], cases: list[dict[str, Any]]) -> None:
+    """The recorded choices of places to compute anew."""
+    from ..models.ml_cache import select_places
+
+    for case in cases:
+        key = case["case"]
+        chosen = select_places(data[f"{key}.max_logit"][0], case["cache_ratio"])
+        check.equal(f"{key} places", chosen, data[f"{key}.recompute"][0])
+        check.equal(f"{key} count", int(chosen.sum()), case["n_recompute"])

@@ -1,0 +1,164 @@
+"""MMaDA's recorded generations: every token and every mask of every step."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models.mmada import MMaDAIds, image_sequence, text_part
+from ..models.padded import PaddedDenoiser
+from ..models.sequence import SequenceDenoiser, TokenSequence
+from ..noise import NoiseSource, RecordedNoise, SharedNoise
+from ..samplers.mmada import ExponentialRaceDraw, MMaDARule, annealed_temperature, cosine, power, sigmoid, still_masked_counts
+from ..samplers.upstream import UpstreamGuidance
+from ..settings import SamplerSettings
+from ..token_grid import MASKED, TokenGrid
+from .golden_folder import GoldenFolder
+from .recording import RecordedStep, record_run
+from .result import FileCheck
+
+LOGITS_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.08}
+ONE_STEP_OF_BFLOAT16 = 2.0**-8
+
+
+def folder_ids(meta: dict[str, Any], text_length: int) -> MMaDAIds:
+    """The token ids of a recorded folder."""
+    special = meta["special_tokens"]
+    return MMaDAIds(
+        begin_text=meta["bos_token_id"],
+        end_text=meta["eos_token_id"],
+        begin_image=special["<|soi|>"],
+        end_image=special["<|eoi|>"],
+        text_to_image=special["<|t2i|>"],
+        mask=meta["mask_token_id"],
+        image_offset=meta["image_token_offset"],
+        codebook_size=meta["codebook_size"],
+        text_length=text_length,
+    )
+
+
+def mask_ratio(name: str, arguments: dict[str, float]) -> Any:
+    """The published schedule of this name."""
+    if name == "cosine":
+        return cosine
+    if name == "sigmoid":
+        return sigmoid(**arguments)
+    return power(1.0 if name == "linear" else float(name.removeprefix("pow")))
+
+
+def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
+    """Run one recorded case of `t2i_generate`, from its recorded noise and again from its seed."""
+    case, data = folder.json(name), folder.tensors(name.replace(".json", ".safetensors"))
+    check, tensors = FileCheck(name), FileCheck(name.replace(".json", ".safetensors"))
+    ids = folder_ids(folder.meta, case["max_text_len"])
+    dtype = torch.bfloat16 if case.get("dtype") == "bfloat16" else torch.float32
+    branches = _branches(case, ids, data, tensors)
+    # In bfloat16 only the published padding gives the published rounding; the shorter form is compared by its logits.
+    kind = PaddedDenoiser if dtype == torch.bfloat16 else SequenceDenoiser
+    denoiser = kind(folder.transformer(dtype), branches, ids.vocabulary, "cpu")
+    if "initial_image_ids" in case:
+        initial = torch.tensor(case["initial_image_ids"])
+    else:
+        initial = torch.full((case["batch"], case["seq_len"]), ids.mask)
+    cells = torch.where(initial == ids.mask, MASKED, initial - ids.image_offset)
+    if dtype == torch.bfloat16:
+        short = SequenceDenoiser(folder.transformer(dtype), branches, ids.vocabulary, "cpu")
+        logits = torch.cat(short.predict(cells, torch.arange(len(cells)), guided=True, step=0))
+        tensors.close("logits without padding", logits, data["step00.logits"].flatten(0, 1), LOGITS_TOLERANCE[dtype])
+    steps, temperature = case["steps"], case["temperature"]
+    temperatures = torch.tensor([annealed_temperature(temperature, k, steps) for k in range(steps)], dtype=torch.float64)
+    recorded = torch.tensor(case["step_temperatures"], dtype=torch.float64)
+    check.close("choice temperatures", temperatures, recorded, 1e-12)
+    for from_seed in (False, True):
+        if not from_seed and "step00.exponential" not in data:
+            continue
+        generator = torch.Generator("cpu").manual_seed(case["seed"])
+        noise: NoiseSource = SharedNoise(generator) if from_seed else _noise(data, steps)
+        result, recorded_steps = _run(denoiser, cells, case, noise)
+        how = "from the seed" if from_seed else "from recorded noise"
+        for number, step in enumerate(recorded_steps):
+            _check_step(tensors, how, number, step, data, ids, case, denoiser)
+        tensors.equal(f"final codebook indices {how}", result, data["final_codes"].long())
+        check.equal(f"final codebook indices {how}", result, case["final_codes"])
+        check.equal(f"steps run {how}", len(recorded_steps), steps)
+        if from_seed:
+            state = hashlib.sha256(generator.get_state().numpy().tobytes()).hexdigest()
+            check.equal("state of the generator afterwards", state, case["final_generator_state_sha"])
+    check.keep_margin(case.get("min_cutoff_margin"), case.get("min_draw_margin"))
+    return [check, tensors]
+
+
+def _run(
+    denoiser: SequenceDenoiser, cells: Tensor, case: dict[str, Any], noise: NoiseSource
+) -> tuple[Tensor, list[RecordedStep]]:
+    scale = case["guidance_scale"]
+    settings = SamplerSettings(steps=case["steps"], cfg=scale + 1, choice_temperature=case["temperature"])
+    rule = MMaDARule(settings, mask_ratio(case["schedule"], case["schedule_kwargs"]))
+    result, steps, _ = record_run(
+        denoiser, cells, TokenGrid(1, cells.shape[1]), settings,
+        rule=rule, draw=ExponentialRaceDraw(), guidance=UpstreamGuidance(scale), noise=noise,
+    )  # fmt: skip
+    return result, steps
+
+
+def _noise(data: dict[str, Tensor], steps: int) -> NoiseSource:
+    return RecordedNoise([data[f"step{k:02d}.{kind}"] for k in range(steps) for kind in ("exponential", "uniform")])
+
+
+def _branches(
+    case: dict[str, Any], ids: MMaDAIds, data: dict[str, Tensor], check: FileCheck
+) -> list[list[TokenSequence]]:
+    """Our sequences of a case, compared with the recorded padded rows."""
+    texts = [[int(word) for word in prompt.removeprefix("ids:").split()] for prompt in case["prompts"]]
+    cells = case["seq_len"]
+    # The published code keeps so many tokens of the unconditional row as they were at the start.
+    stale = max(0, case.get("uncond_prefix_length", 0) - (ids.text_length + 2))
+    conditional = [image_sequence(text, cells, ids) for text in texts]
+    unconditional = [image_sequence([], cells, ids, stale_cells=stale) for _ in texts]
+    for prefix, rows in (("", conditional), ("uncond_", unconditional)):
+        if f"{prefix}input_ids" not in data:
+            continue
+        for row, sequence in enumerate(rows[: len(data[f"{prefix}input_ids"])]):
+            real = data[f"{prefix}attention_mask"][row].bool()
+            kept = data[f"{prefix}input_ids"][row][real].clone()
+            own = sequence.token_ids.clone()
+            own[sequence.cell_places] = kept[sequence.cell_places].long()  # given cells are checked with the steps
+            check.equal(f"{prefix}row {row} tokens", own, kept)
+            check.equal(f"{prefix}row {row} padding", sequence.first_position, int((~real).sum()))
+    return [conditional, unconditional]
+
+
+def _check_step(
+    check: FileCheck, how: str, number: int, step: RecordedStep, data: dict[str, Tensor], ids: MMaDAIds,
+    case: dict[str, Any], denoiser: SequenceDenoiser,
+) -> None:  # fmt: skip
+    def recorded(kind: str) -> Tensor:
+        return data[f"step{number:02d}.{kind}"]
+
+    what = f"step {number} {how}"
+    masked = step.before == MASKED
+    batch, cells = masked.shape
+    guided = len(step.branches) > 1
+    if f"step{number:02d}.model_input" in data:
+        rows = torch.arange(batch)
+        layout, tokens = denoiser.arrange(step.before, rows, guided)
+        first = ids.text_length + 2
+        span = recorded("model_input")[:, first : first + cells]
+        check.equal(f"{what} grid tokens", tokens[layout.cells].flatten(), span.flatten())
+    if f"step{number:02d}.logits" in data:
+        expected = recorded("logits").view(-1, batch, cells, ids.codebook_size)
+        for branch, logits in enumerate(step.branches):
+            check.close(f"{what} logits", logits, expected[branch][masked], LOGITS_TOLERANCE[logits.dtype])
+    drawn = recorded("sampled_raw").view(batch, cells)[masked]
+    check.equal(f"{what} drawn", step.prediction.tokens[masked], drawn)
+    confidence, expected = step.prediction.confidence[masked], recorded("selected_probs")[masked]
+    tolerance = ONE_STEP_OF_BFLOAT16 if confidence.dtype == torch.bfloat16 else 1e-4
+    check.close(f"{what} confidence", confidence, expected, tolerance)
+    ratio = mask_ratio(case["schedule"], case["schedule_kwargs"])
+    counts = still_masked_counts(masked.sum(dim=1), cells, ratio, number, case["steps"])
+    check.equal(f"{what} counts", counts, recorded("mask_len").flatten().long())
+    if number < case["steps"] - 1:
+        check.equal(f"{what} still masked", masked & ~step.chosen, recorded("masking").bool())

@@ -1,0 +1,30 @@
+"""What the pack asks of an image tokenizer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class VQTokenizer(Protocol):
+    """Pixels to codebook indices and back; H = h * cell_pixels, W = w * cell_pixels."""
+
+    codebook_size: int
+    cell_pixels: int
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Features [B, C, h, w] before quantisation of pixels [B, 3, H, W] in 0..1."""
+        ...
+
+    def quantise(self, features: Tensor) -> Tensor:
+        """Codebook indices int64 [B, h, w] of features [B, C, h, w]."""
+        ...
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Codebook indices int64 [B, h, w] of pixels [B, 3, H, W] float32 in 0..1."""
+        ...
+
+    def decode(self, indices: Tensor) -> Tensor:
+        """Pixels [B, 3, H, W] float32 in 0..1 of codebook indices int64 [B, h, w]."""
+        ...
