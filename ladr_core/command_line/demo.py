@@ -1,0 +1,162 @@
+"""`demo`: the same prompts and seeds with the baseline and with LADR, measured and shown side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import platform
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..presets import find_preset
+from ..settings import SEED, RescueSettings, SamplerSettings
+from .pictures import BUILTIN, draw, find_device, load_model, make_folder
+from .progress_bar import ProgressBar
+from .setting_options import add_settings, typed_value
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PROMPTS = (
+    "a red circle and a blue star",
+    "three green triangles",
+    "a heart to the left of a square",
+    "a purple ring",
+)
+PRESET, BASELINE_STEPS = "balanced", 64
+ENLARGED, MARGIN, LINE = 256, 12, 18  # pixels of the side-by-side picture
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A sampler with its settings."""
+
+    sampler: str
+    settings: SamplerSettings
+    rescue: RescueSettings | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {"settings": asdict(self.settings) | (asdict(self.rescue) if self.rescue else {})}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One picture of the demo."""
+
+    sampler: str
+    prompt: str
+    seed: int
+    nfe: int
+    seconds: float
+    file: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `demo`."""
+    parser.add_argument(
+        "--output_folder",
+        type=Path,
+        default=Path("demo_output"),
+        metavar="FOLDER",
+        help="where pictures and demo.json go (default demo_output)",
+    )
+    parser.add_argument("--model", default=BUILTIN, metavar="PATH", help=f"checkpoint (default {BUILTIN})")
+    parser.add_argument(
+        "--device", default=None, metavar="NAME", help="torch device (default the accelerator, else cpu)"
+    )
+    add_settings(parser, (SEED,))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, write and compare; the exit code."""
+    logging.basicConfig(format="%(message)s")
+    seed = typed_value(SEED, args.seed)
+    folder: Path = args.output_folder
+    make_folder("output_folder", folder)
+    device = find_device(args.device)
+    model = load_model(args.model, device)
+    preset = find_preset(PRESET)
+    recipes = (
+        Recipe("baseline", replace(preset.settings, steps=BASELINE_STEPS)),
+        Recipe(preset.sampler, preset.settings, preset.rescue),
+    )
+    for recipe in recipes:  # the first calls of a network are slow: they are not part of what is measured
+        once = replace(recipe.settings, steps=1)
+        draw(
+            model, PROMPTS[0], sampler=recipe.sampler, settings=once, rescue=recipe.rescue, seeds=[seed], device=device
+        )
+    runs, pictures = [], []
+    for number, prompt in enumerate(PROMPTS, start=1):
+        for recipe in recipes:
+            bar = ProgressBar(f"{recipe.sampler}: {prompt}")
+            drawing = draw(
+                model, prompt, sampler=recipe.sampler, settings=recipe.settings, rescue=recipe.rescue, seeds=[seed],
+                device=device, on_step=bar,
+            )  # fmt: skip
+            bar.close()
+            file = f"{number}-{recipe.sampler}.png"
+            drawing.pictures[0].save(folder / file)
+            pictures.append(drawing.pictures[0])
+            runs.append(Run(recipe.sampler, prompt, seed, drawing.report.nfe, round(drawing.report.seconds, 3), file))
+    side_by_side(pictures, runs, len(recipes)).save(folder / "side_by_side.png")
+    sums = {recipe.sampler: _sums(runs, recipe.sampler) for recipe in recipes}
+    first, last = (sums[recipe.sampler] for recipe in recipes)
+    ratio = {key: round(first[key] / last[key], 2) for key in first}
+    record = {
+        "model": model.name,
+        "device": f"{device}, {platform.machine()}",
+        "preset": PRESET,
+        "samplers": {
+            r.sampler: sums[r.sampler] | r.to_dict() | {"pictures": _pictures(runs, r.sampler)} for r in recipes
+        },
+        "ratio": ratio,
+        "side_by_side": "side_by_side.png",
+    }
+    (folder / "demo.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    _print_comparison(runs, sums)
+    print(f"LADR: {ratio['nfe']:.1f} times fewer network evaluations (NFE), {ratio['seconds']:.1f} times less time.")
+    print(f"Seed {seed}. Pictures are in {folder}; all beside each other: {folder / 'side_by_side.png'}")
+    return 0
+
+
+def side_by_side(pictures: list[Image], runs: list[Run], samplers: int) -> Image:
+    """One column per prompt, one row per sampler, with network evaluations and seconds under each picture."""
+    from PIL import Image as images
+    from PIL import ImageDraw
+
+    columns, height = len(pictures) // samplers, ENLARGED + LINE + MARGIN
+    sheet = images.new("RGB", (MARGIN + columns * (ENLARGED + MARGIN), LINE + MARGIN + samplers * height), "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, (picture, run_) in enumerate(zip(pictures, runs)):
+        left = MARGIN + index // samplers * (ENLARGED + MARGIN)
+        top = LINE + MARGIN + index % samplers * height
+        sheet.paste(picture.resize((ENLARGED, ENLARGED), images.Resampling.NEAREST), (left, top))
+        counts = f"{run_.sampler}: {run_.nfe} evaluations, {run_.seconds:.2f} s"
+        pen.text((left, top + ENLARGED + 3), counts, fill="black")
+        if index % samplers == 0:
+            pen.text((left, MARGIN), run_.prompt, fill="black")
+    return sheet
+
+
+def _sums(runs: list[Run], sampler: str) -> dict[str, float]:
+    own = [run for run in runs if run.sampler == sampler]
+    return {"nfe": sum(run.nfe for run in own), "seconds": round(sum(run.seconds for run in own), 3)}
+
+
+def _pictures(runs: list[Run], sampler: str) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in asdict(run).items() if key != "sampler"} for run in runs if run.sampler == sampler
+    ]
+
+
+def _print_comparison(runs: list[Run], sums: dict[str, dict[str, float]]) -> None:
+    width = max(len(prompt) for prompt in PROMPTS)
+    print(f"{'':{width}}" + "".join(f"{name:>24}" for name in sums))
+    for prompt in PROMPTS:
+        cells = [f"{run.nfe:4d} NFE {run.seconds:8.2f} s" for run in runs if run.prompt == prompt]
+        print(f"{prompt:{width}}" + "".join(f"{cell:>24}" for cell in cells))
+    totals = [f"{total['nfe']:4.0f} NFE {total['seconds']:8.2f} s" for total in sums.values()]
+    print(f"{'all':{width}}" + "".join(f"{cell:>24}" for cell in totals))

@@ -1,0 +1,121 @@
+"""`generate`: pictures from a prompt; the options have the names of the node inputs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
+from .pictures import BUILTIN, DTYPES, check_output, check_writable, draw, find_device, load_model
+from .progress_bar import ProgressBar
+from .setting_options import add_presets, add_settings, chosen_settings, typed_value
+
+BATCH = Setting("batch", 1, "int", "pictures at once; picture i uses seed + i", "", minimum=1, maximum=1024, step=1)
+SIZES = tuple(
+    Setting(side, None, "int", f"{side} in pixels", "", minimum=1, maximum=8192, step=1) for side in ("width", "height")
+)
+
+NEEDS_A_PICTURE = ("denoise", "image_cfg")  # without effect where drawing starts from nothing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `generate`."""
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the picture shows")
+    parser.add_argument("--negative", default="", metavar="TEXT", help="what it should not show (default nothing)")
+    parser.add_argument(
+        "--model",
+        default=BUILTIN,
+        metavar="PATH",
+        help=f"folder or .safetensors file of a checkpoint (default {BUILTIN}, the model in the box)",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("out.png"), metavar="FILE", help="picture (default out.png)"
+    )
+    parser.add_argument("--report", type=Path, default=None, metavar="FILE", help="write the report of the run as JSON")
+    parser.add_argument(
+        "--device", default=None, metavar="NAME", help="torch device (default the accelerator, else cpu)"
+    )
+    parser.add_argument("--dtype", default="auto", metavar="NAME", help="weights: one of " + ", ".join(DTYPES))
+    for setting in SIZES:
+        parser.add_argument(f"--{setting.name}", metavar="N", help=f"{setting.meaning} (default the model's own)")
+    parser.add_argument(
+        "--sampler",
+        default=None,
+        metavar="NAME",
+        help="ladr (default), baseline, or another; a wrong name lists them all",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="further parameter of a sampler other than ladr and baseline; may be repeated",
+    )
+    add_presets(parser)
+    add_settings(parser, (SEED, BATCH))
+    shared = [setting for name, setting in SAMPLER_SETTINGS.items() if name not in NEEDS_A_PICTURE]
+    add_settings(parser.add_argument_group("settings of all samplers"), shared)
+    add_settings(parser.add_argument_group("settings of the ladr sampler"), RESCUE_SETTINGS.values())
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw and write the pictures; the exit code."""
+    logging.basicConfig(format="%(message)s")  # notices about the prompt go to stderr
+    sampler, settings, rescue = chosen_settings(args)
+    seed, batch = typed_value(SEED, args.seed), typed_value(BATCH, args.batch)
+    width, height = (typed_value(setting, getattr(args, setting.name)) for setting in SIZES)
+    files = check_output(args.output, batch)
+    if args.report is not None:
+        check_writable("report", args.report)
+    if not args.prompt.strip():
+        raise InputError("prompt", "an empty text", "a description of the picture", "Write what the picture shows")
+    device = find_device(args.device)
+    options = _options(sampler, args)
+    model = load_model(args.model, device, args.dtype)
+    bar = ProgressBar()
+    try:
+        drawing = draw(
+            model, args.prompt, args.negative, sampler=sampler, settings=settings, rescue=rescue, options=options,
+            seeds=[(seed + number) % 2**64 for number in range(batch)], device=device, width=width, height=height,
+            on_step=bar,
+        )  # fmt: skip
+    finally:
+        bar.close()
+    for file, picture in zip(files, drawing.pictures):
+        picture.save(file)
+    if args.report is not None:
+        asked = {"prompt": args.prompt, "negative": args.negative, "model": model.name}
+        record = asked | {"files": [str(file) for file in files]} | drawing.report.to_dict()
+        args.report.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    print(drawing.report.to_text())
+    print("wrote " + ", ".join(str(file) for file in files))
+    return 0
+
+
+def _options(sampler: str, args: argparse.Namespace) -> dict[str, Any]:
+    """The checked options of a sampler from NAME=VALUE texts; refuses what the sampler would not heed."""
+    from ..samplers.registry import find_sampler
+
+    chosen = find_sampler(sampler)
+    for name in RESCUE_SETTINGS:
+        if getattr(args, name) is not None and not chosen.uses_rescue:
+            raise InputError(
+                name,
+                repr(getattr(args, name)),
+                f"nothing, as the sampler {sampler} does not use it",
+                f"Leave {name} out, or set sampler to ladr",
+            )
+    known = {option.name: option for option in chosen.options}
+    options: dict[str, Any] = {}
+    for text in args.option:
+        name, equals, value = text.partition("=")
+        name = name.replace("-", "_")
+        if not equals or name not in known:
+            allowed = ", ".join(f"{option}=VALUE" for option in known) or f"none for the sampler {sampler}"
+            raise InputError("option", repr(text), allowed, "Correct it or leave it out")
+        options[name] = typed_value(known[name], value)
+    return options
