@@ -236,16 +236,17 @@ class _Progress:
     def _record(self, state: StepState, facts: Tensor, after: Tensor, *, has_bound: bool) -> None:
         self.step_seconds.append(time.perf_counter() - self._step_started)
         scheduled, rescued, risk, bound, _ = facts.tolist()
+        before, later = state.time.tolist(), after.tolist()
+        masked, editable = state.masked_counts.tolist(), state.editable_counts.tolist()
         for place, row in enumerate(state.rows):
-            masked = int(state.masked_counts[place])
             self.records.append(
                 StepRecord(
                     row=row,
                     step=state.step,
-                    time_before=float(state.time[place]),
-                    time_after=float(after[place]),
-                    mask_ratio=masked / int(state.editable_counts[place]),
-                    masked=masked,
+                    time_before=before[place],
+                    time_after=later[place],
+                    mask_ratio=masked[place] / editable[place],
+                    masked=masked[place],
                     scheduled=int(scheduled[place]),
                     rescued=int(rescued[place]),
                     accepted_risk=risk[place],
