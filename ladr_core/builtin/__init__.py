@@ -21,7 +21,12 @@ TRANSFORMER_PREFIX, VQ_PREFIX = "model.", "vq."
 
 
 def load_builtin(
-    path: Path = WEIGHTS, *, operations: Any = nn, vq_operations: Any = nn, dtype: Any = torch.float32, device: Any = "cpu"
+    path: Path = WEIGHTS,
+    *,
+    operations: Any = nn,
+    vq_operations: Any = nn,
+    dtype: Any = torch.float32,
+    device: Any = "cpu",
 ) -> BuiltinDLLM:
     """Load the built-in model; raises CheckpointError where the file is missing, damaged or of another kind."""
     from safetensors import SafetensorError, safe_open

@@ -58,7 +58,9 @@ class BuiltinDLLM:
             raise InputError("width x height", given, f"{width} x {height} pixels for the built-in model",
                              f"Set width to {width} and height to {height}, and upscale the picture afterwards")
 
-    def bind(self, prompts: Sequence[Prompt], negatives: Sequence[Prompt], grid: TokenGrid, *, device: Any) -> BuiltinDenoiser:
+    def bind(
+        self, prompts: Sequence[Prompt], negatives: Sequence[Prompt], grid: TokenGrid, *, device: Any
+    ) -> BuiltinDenoiser:
         """Bind the prompts of B images (and as many negatives), ready to predict on `device`."""
         self.check_grid(grid)
         return BuiltinDenoiser(self, self._text_ids(prompts, device), self._text_ids(negatives, device))

@@ -17,8 +17,8 @@ PAD, UNKNOWN, UNCONDITION = 0, 1, 2
 _FIRST_WORD = 3
 _SYNONYMS = {
     "grey": "gray", "disc": "circle", "disk": "circle", "ball": "circle", "box": "square", "rhombus": "diamond",
-    "plus": "cross", "violet": "purple", "beneath": "under", "image": "picture", "photo": "picture", "drawing": "picture",
-    "backdrop": "background", "stripes": "striped", "dots": "dotted", "checked": "checkered",
+    "plus": "cross", "violet": "purple", "beneath": "under", "image": "picture", "photo": "picture",
+    "drawing": "picture", "backdrop": "background", "stripes": "striped", "dots": "dotted", "checked": "checkered",
 }
 
 

@@ -18,7 +18,7 @@ from .transformer import builtin_config
 
 
 def export_builtin(world: World, folder: Path, target: Path) -> dict:
-    """Write the averaged transformer (float16) and the VQ tokenizer (float32) to `target`; returns the training record."""
+    """Write the averaged transformer (float16) and the VQ tokenizer (float32) to `target`; returns a record."""
     vq_state = torch.load(folder / "vq.pt", weights_only=True)
     state = torch.load(folder / "transformer.pt", weights_only=True)
     weights = state["extra"]["weights"]

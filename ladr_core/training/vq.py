@@ -16,6 +16,7 @@ from ..worlds.scene import World
 from .checkpoints import load_training_state, save_training_state
 from .scenes import crops_around_objects, render_batch
 
+CROP_CELLS = 8
 COMMITMENT = 0.25
 CODEBOOK_DECAY = 0.99
 RESEED_EVERY = 50
@@ -51,7 +52,7 @@ class CodebookAverages:
         return len(unused)
 
 
-def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, crop_cells: int = 8, seed: int = 0) -> None:
+def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, seed: int = 0) -> None:
     """Train (or go on training) a PatchVQ in `folder` for some minutes; saves every few minutes and at the end."""
     config = PatchVQConfig()
     torch.manual_seed(seed)
@@ -67,7 +68,7 @@ def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, cro
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1.0, (step + 1) / 100, 0.02 + 2 * (1 - progress))
         scenes = [world.sample(rng) for _ in range(batch)]
-        pixels = crops_around_objects(render_batch(world, scenes), scenes, crop_cells, config.cell_pixels, rng)
+        pixels = crops_around_objects(render_batch(world, scenes), scenes, CROP_CELLS, config.cell_pixels, rng)
         with torch.autocast("cpu", torch.bfloat16):
             features = model.features(pixels)
             indices = model.quantise(features.detach())

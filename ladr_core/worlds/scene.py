@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
-"""GenEval's six task categories (Ghosh et al., arXiv 2310.11513); `attribution` binds a colour to each of two objects."""
+"""GenEval's six task categories (Ghosh et al., arXiv 2310.11513); `attribution`: a colour for each of two."""
 
 RELATIONS = ("left", "right", "above", "below")
 
