@@ -122,7 +122,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "named"), MISTAKES)
-def test_mistakes_get_a_sentence(arguments: list[str], named: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_mistakes_get_a_sentence(
+    arguments: list[str], named: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
     try:
         code = generate(model, "--output", tmp_path / "o.png", *arguments)
     except SystemExit as left:
@@ -150,7 +152,9 @@ def test_unknown_commands_and_missing_prompts_get_a_sentence():
         assert "--help" in done.stderr
 
 
-def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, model: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_an_interrupt_ends_quietly(
+    monkeypatch: pytest.MonkeyPatch, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -163,7 +167,9 @@ def test_the_progress_bar_shows_on_a_terminal(model: str, tmp_path: Path):
     pty = pytest.importorskip("pty", reason="there are no pseudo terminals on Windows")
     terminal, end = pty.openpty()
     command = ["generate", "--model", model, "--prompt", "a circle", *FEW, "--output", str(tmp_path / "o.png")]
-    subprocess.run([sys.executable, "-m", "ladr_core", *command], cwd=ROOT, stderr=end, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "ladr_core", *command], cwd=ROOT, stderr=end, stdout=subprocess.DEVNULL, check=True
+    )
     os.close(end)
     shown = os.read(terminal, 65536).decode()
     os.close(terminal)

@@ -71,7 +71,9 @@ def test_changelog_has_this_version_and_explains_its_marks():
     assert "breaks workflows" in text
 
 
-@pytest.mark.parametrize("needed", ["README.md", "__init__.py", "nodes/__init__.py", "ladr_core/__init__.py", "LICENSE"])
+@pytest.mark.parametrize(
+    "needed", ["README.md", "__init__.py", "nodes/__init__.py", "ladr_core/__init__.py", "LICENSE"]
+)
 def test_the_registry_archive_keeps(needed: str):
     ignored = [line for line in (ROOT / ".comfyignore").read_text().splitlines() if line and line[0] != "#"]
     assert not any(f"/{needed}".startswith(line.rstrip("/") + "/") or f"/{needed}" == line for line in ignored)

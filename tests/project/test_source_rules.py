@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("ladr_core", "nodes")
 PROGRAMS = ("command_line", "evaluation", "training")  # run by a person: these may print and set up logging
 COMFYUI = {
-    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "latent_preview", "node_helpers",
-    "server",
+    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "latent_preview",
+    "node_helpers", "server",
 }  # fmt: skip
 RUN_TIME = {"numpy", "PIL", "safetensors", "tokenizers", "torch", "transformers"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
@@ -101,7 +101,8 @@ def test_no_network_process_or_code_from_text():
         f"{place(path, line)} imports {name}"
         for path in shipped_files()
         for line, name in imports(path)
-        if name.split(".")[0] in {"subprocess", "socket", "urllib", "http", "requests", "ftplib", "pickle", "ctypes", "pip"}
+        if name.split(".")[0]
+        in {"subprocess", "socket", "urllib", "http", "requests", "ftplib", "pickle", "ctypes", "pip"}
         or name.startswith(("huggingface_hub", "multiprocessing"))
     ]
     for path in shipped_files():
@@ -124,7 +125,9 @@ def test_no_device_is_named():
 
 
 def test_nothing_global_is_touched():
-    assert not matches(r"sys\.path|os\.environ\[|os\.putenv|setdefaulttimeout|set_default_d(evice|type)", shipped_files())
+    assert not matches(
+        r"sys\.path|os\.environ\[|os\.putenv|setdefaulttimeout|set_default_d(evice|type)", shipped_files()
+    )
     library = [path for path in shipped_files() if not is_program(path)]
     assert not matches(
         r"basicConfig|torch\.manual_seed|random\.seed|np\.random\.(seed|rand)|set_num_threads|print\(", library
@@ -139,7 +142,9 @@ def test_no_path_of_a_machine():
         and not {".git", ".venv", "demo_output"} & set(path.relative_to(ROOT).parts)
         and not any(part.endswith("_cache") or part == ".hypothesis" for part in path.parts)
     ]
-    assert not matches(r"(?<![\w.:/])/(?:home|root|work|tmp|mnt|Users)/[\w.+-]+", [p for p in files if p.name != Path(__file__).name])
+    assert not matches(
+        r"(?<![\w.:/])/(?:home|root|work|tmp|mnt|Users)/[\w.+-]+", [p for p in files if p.name != Path(__file__).name]
+    )
 
 
 def test_users_get_sentences_not_asserts():
@@ -158,17 +163,25 @@ def test_nothing_is_left_unfinished():
 
 
 def test_files_fit_in_a_head():
-    long = {place(path, 1): count for path in shipped_files() if (count := len(path.read_text().splitlines())) > LONGEST_FILE}
+    long = {
+        place(path, 1): count
+        for path in shipped_files()
+        if (count := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
     assert not long
 
 
 def test_names_say_something():
-    assert not [place(path, 1) for path in shipped_files() if path.stem in VAGUE_NAMES or path.parent.name in VAGUE_NAMES]
+    assert not [
+        place(path, 1) for path in shipped_files() if path.stem in VAGUE_NAMES or path.parent.name in VAGUE_NAMES
+    ]
 
 
 def in_new_process(code: str) -> dict:
     """What the code, run in a Python of its own, prints as JSON."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
     return json.loads(done.stdout)
 
 
@@ -183,7 +196,9 @@ def in_new_process(code: str) -> dict:
     ],
 )
 def test_imports_are_light(module: str, absent: tuple[str, ...]):
-    loaded = in_new_process(f"import json, sys; import {module}; print(json.dumps([m for m in {absent!r} if m in sys.modules]))")
+    loaded = in_new_process(
+        f"import json, sys; import {module}; print(json.dumps([m for m in {absent!r} if m in sys.modules]))"
+    )
     assert loaded == []
 
 
