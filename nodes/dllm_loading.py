@@ -9,10 +9,10 @@ from typing import Any
 import comfy.model_management
 import comfy.ops
 import torch
-from torch import Tensor
 
 from ..ladr_core.builtin import CONFIG_KEY, load_builtin
 from ..ladr_core.errors import InputError
+from .layers import CastingLayers, Layers
 from .model_folder import BUILTIN, checkpoint_path, file_metadata
 from .model_patcher import make_model
 from .text_side import make_clip
@@ -21,19 +21,6 @@ from .vq_vae import TokenVAE
 AUTO = "auto"
 DTYPES = (AUTO, "bfloat16", "float16", "float32", "float8_e4m3fn")
 log = logging.getLogger(__name__)
-
-
-class Float8Operations(comfy.ops.manual_cast):
-    """ComfyUI's layers for weights kept in 8 bits: every layer casts to the dtype of its input."""
-
-    compute_dtype = torch.bfloat16
-
-    class Embedding(comfy.ops.manual_cast.Embedding):
-        """Gives rows in the compute dtype, because there is no arithmetic in 8 bits."""
-
-        def forward(self, ids: Tensor) -> Tensor:
-            """Rows of the table for ids."""
-            return super().forward(ids, out_dtype=Float8Operations.compute_dtype)
 
 
 def weight_dtype(choice: str) -> torch.dtype | None:
@@ -50,7 +37,7 @@ def load(checkpoint: str, dtype_choice: str) -> tuple[Any, Any, Any]:
     dtype = weight_dtype(dtype_choice)
     path = checkpoint_path(checkpoint)
     started = time.perf_counter()
-    operations = Float8Operations if dtype == torch.float8_e4m3fn else comfy.ops.disable_weight_init
+    operations = CastingLayers if dtype == torch.float8_e4m3fn else Layers
     offload = comfy.model_management.unet_offload_device()
     if checkpoint == BUILTIN or CONFIG_KEY in file_metadata(path):
         dllm = load_builtin(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import node_helpers
 from comfy_api.latest import io
 
+from ..ladr_core.models.lumina_prompts import EDIT_TASKS
 from ..ladr_core.settings import IMAGE_CFG
 from .conditioning import TASK_KEY
 from .sampler_inputs import widget
-
-TASKS = ("edit", "depth_control", "canny_control", "hed_control", "openpose_control", "subject_driven", "ref_transfer")
 
 
 class EditTask(io.ComfyNode):
@@ -29,7 +28,7 @@ class EditTask(io.ComfyNode):
                     "conditioning", tooltip="The prompt, from CLIP Text Encode, usually with ReferenceLatent."
                 ),
                 io.Combo.Input(
-                    "task", options=list(TASKS), default=TASKS[0],
+                    "task", options=list(EDIT_TASKS), default=EDIT_TASKS[0],
                     tooltip="What to do with the reference image. Chooses the instruction the model was trained with.",
                 ),
                 widget(IMAGE_CFG),

@@ -104,12 +104,12 @@ class TokenVAE(comfy.sd.VAE):
         return torch.cat(indices).to(self.output_device)
 
     def _tiles(self, tile_x: int | None, tile_y: int | None, overlap: int | None, cell: int) -> dict[str, int]:
-        """Tile sizes in units of `cell` pixels; core's defaults where not given."""
-        return {
-            "tile_x": tile_x or _TILE_PIXELS // cell,
-            "tile_y": tile_y or _TILE_PIXELS // cell,
-            "overlap": _OVERLAP_PIXELS // cell if overlap is None else overlap,
-        }
+        """Tile sizes in units of `cell` pixels, core's defaults where not given; overlaps stay below half a tile."""
+        tile_x, tile_y = tile_x or _TILE_PIXELS // cell, tile_y or _TILE_PIXELS // cell
+        step = self.downscale_ratio // cell  # one grid cell in these units
+        most = min(tile_x, tile_y) // 4 // step * step
+        wanted = _OVERLAP_PIXELS // cell if overlap is None else overlap
+        return {"tile_x": tile_x, "tile_y": tile_y, "overlap": min(wanted, most)}
 
     def _finished(self, samples: Tensor) -> Tensor:
         indices = read_indices("samples", samples, self.first_stage_model.vq.codebook_size)

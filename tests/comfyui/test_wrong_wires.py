@@ -1,7 +1,6 @@
 """Wrong wires and bad input in the real server: one sentence, and the server goes on working."""
 
 import pytest
-
 from comfyui.conftest import graph
 
 KSAMPLER = {
@@ -45,7 +44,7 @@ def test_our_model_in_a_node_that_saves_checkpoints(play):
     wrong = graph("ladr").add(
         "keep", "CheckpointSave", model=["load", 0], clip=["load", 1], vae=["load", 2], filename_prefix="x"
     )
-    _one_sentence(play(wrong, fails=True).error, "model", "convert")
+    _one_sentence(play(wrong, fails=True).error, "model", "draws tokens")
 
 
 def test_our_model_in_freeu(play):
@@ -207,5 +206,5 @@ def test_weights_with_nan(play):
 
 
 def test_edit_task_on_a_model_that_cannot_edit(play):
-    wrong = graph("ladr").add("task", "LADR_EditTask", conditioning=["positive", 0], task="edit", image_cfg=1.0)
+    wrong = graph("ladr").add("task", "LADR_EditTask", conditioning=["positive", 0], task="edit_add", image_cfg=1.0)
     _one_sentence(play(wrong.set("sampler", positive=["task", 0]), fails=True).error, "edit")

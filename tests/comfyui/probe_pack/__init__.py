@@ -202,27 +202,26 @@ class OutOfMemoryOnce:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"vae": ("VAE",), "largest": ("INT", {"default": 64})}}
+        return {"required": {"vae": ("VAE",)}}
 
     RETURN_TYPES = ("VAE",)
     FUNCTION = "arm"
     CATEGORY = "probe"
 
-    def arm(self, vae, largest):
+    def arm(self, vae):
         stage = vae.first_stage_model
-        encode, decode = type(stage).encode, type(stage).decode
+        decode = type(stage).decode
 
         class Failing(type(stage)):
             def encode(self, pixels):
                 raise comfy.model_management.OOM_EXCEPTION("probe")
 
             def decode(self, samples):
-                if samples.shape[-1] > largest or self.fail_next:
+                if self.fail_next:
                     self.fail_next = False
                     raise comfy.model_management.OOM_EXCEPTION("probe")
                 return decode(self, samples)
 
-        del encode
         copy = object.__new__(type(vae))
         copy.__dict__ = dict(vae.__dict__)
         failing = Failing(stage.vq)
