@@ -13,7 +13,14 @@ from ..settings import RescueSettings, SamplerSettings, Setting
 from ..token_sampling import TokenDraw
 from .baseline import BaselineRule
 from .contract import Rule
+from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
+from .halton import ROLL, HaltonRule
+from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
 from .ladr import LadrRule
+from .lumina_dimoo import GumbelArgmaxDraw, LuminaDiMOORule
+from .mmada import ExponentialRaceDraw, MMaDARule
+from .threshold import THRESHOLD, ThresholdRule
+from .upstream import UpstreamGuidance
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Sampler:
     build: Callable[[SamplerSettings, RescueSettings, Mapping[str, Any]], Recipe]
     options: tuple[Setting, ...] = ()
     uses_rescue: bool = False
+    ignores: tuple[str, ...] = ()  # shared settings without an effect on this sampler
 
     def recipe(self, settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
         """A fresh recipe for one run; options that are not given take their defaults."""
@@ -70,18 +78,64 @@ def find_sampler(name: str) -> Sampler:
     return _SAMPLERS[name]
 
 
-register(
+def _lumina_dimoo(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
+    guidance = UpstreamGuidance(settings.cfg - 1, settings.image_cfg - 1)
+    return Recipe(LuminaDiMOORule(settings), GumbelArgmaxDraw(settings.temperature), guidance)
+
+
+def _mmada(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
+    return Recipe(MMaDARule(settings), ExponentialRaceDraw(), UpstreamGuidance(settings.cfg - 1))
+
+
+_NO_CHOICE_NOISE = ("choice_temperature",)
+_NO_SCHEDULE = ("choice_temperature", "steps")
+
+for _sampler in (
     Sampler(
         "ladr",
         "the mask schedule plus the rescue of frontier cells",
         lambda settings, rescue, options: Recipe(LadrRule(settings, rescue)),
         uses_rescue=True,
-    )
-)
-register(
+    ),
     Sampler(
         "baseline",
         "the mask schedule alone (MaskGIT)",
         lambda settings, rescue, options: Recipe(BaselineRule(settings)),
-    )
-)
+    ),
+    Sampler(
+        "halton",
+        "the mask schedule with cells in an even, fixed order",
+        lambda settings, rescue, options: Recipe(HaltonRule(settings, **options)),
+        options=(ROLL,),
+        ignores=_NO_CHOICE_NOISE,
+    ),
+    Sampler(
+        "threshold",
+        "every cell above a confidence (Fast-dLLM)",
+        lambda settings, rescue, options: Recipe(ThresholdRule(settings, **options)),
+        options=(THRESHOLD,),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "entropy_bound",
+        "as many cells as an entropy bound allows (EB-Sampler)",
+        lambda settings, rescue, options: Recipe(EntropyBoundRule(settings, **options)),
+        options=(ENTROPY_BOUND,),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "klass",
+        "sure cells whose distribution has settled (KLASS)",
+        lambda settings, rescue, options: Recipe(KlassRule(settings, **options)),
+        options=(THRESHOLD, LARGEST_DIVERGENCE, SETTLED_STEPS, AT_LEAST),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "lumina-dimoo",
+        "Lumina-DiMOO's published sampler",
+        _lumina_dimoo,
+        ignores=("mask_schedule", "top_k", "top_p"),
+    ),
+    Sampler("mmada", "MMaDA's published sampler", _mmada, ignores=("temperature", "top_k", "top_p", "image_cfg")),
+):
+    register(_sampler)

@@ -1,0 +1,86 @@
+"""KLASS: unmask cells that are sure and whose distribution has stopped changing.
+
+Kim et al., "KLASS: KL-guided fast inference in masked diffusion models", NeurIPS 2025, arXiv 2511.05664.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..settings import SamplerSettings, Setting
+from .contract import Choice, Prediction, StepState
+from .threshold import THRESHOLD, DensityClock, with_surest
+
+LARGEST_DIVERGENCE = Setting(
+    "largest_divergence", 0.01, "float",
+    "most change (KL in nats) between two steps for a cell to count as settled",
+    "A cell is settled while its distribution changes by no more than this from step to step. Higher is faster and "
+    "riskier.",
+    minimum=0.0, maximum=1000.0, step=0.01, on_node=False,
+)  # fmt: skip
+SETTLED_STEPS = Setting(
+    "settled_steps", 2, "int",
+    "steps in a row for which a cell must have been settled",
+    "A cell is unmasked once it has been settled for this many steps. Higher is slower and more careful.",
+    minimum=1, maximum=16, step=1, on_node=False,
+)  # fmt: skip
+AT_LEAST = Setting(
+    "at_least", 1, "int",
+    "cells that are unmasked in every step, the surest ones",
+    "So many of the surest cells are unmasked even where none is settled. Higher is faster and riskier.",
+    minimum=1, maximum=4096, step=1, on_node=False,
+)  # fmt: skip
+
+
+class KlassRule:
+    """Masked cells above the threshold that have been settled long enough, or else the surest few.
+
+    One object serves one run.
+    """
+
+    name = "klass"
+    needs_entropy = False
+    needs_divergence = True
+
+    def __init__(
+        self,
+        settings: SamplerSettings,
+        *,
+        threshold: float = THRESHOLD.default,
+        largest_divergence: float = LARGEST_DIVERGENCE.default,
+        settled_steps: int = SETTLED_STEPS.default,
+        at_least: int = AT_LEAST.default,
+    ) -> None:
+        self._clock = DensityClock(settings)
+        self._threshold = threshold
+        self._largest_divergence = largest_divergence
+        self._settled_steps = settled_steps
+        self._at_least = at_least
+        self._settled_for = torch.empty(0)  # [b, N]: steps in a row
+        self._rows: tuple[int, ...] = ()
+
+    def choose(self, state: StepState, prediction: Prediction) -> Choice:
+        """See Rule."""
+        if prediction.divergence is None:
+            raise RuntimeError("klass needs a token draw that returns divergences")
+        before = self._settled_before(state)
+        settled = state.is_masked & (prediction.divergence <= self._largest_divergence)
+        self._settled_for, self._rows = torch.where(settled, before + 1, 0), state.rows
+        ready = (self._settled_for >= self._settled_steps) & (prediction.confidence >= self._threshold)
+        # The surest few stand in only for images in which nothing is ready.
+        ready = ready & state.is_masked
+        surest = with_surest(torch.zeros_like(ready), prediction.confidence, state, self._at_least)
+        return Choice(torch.where(ready.any(dim=1, keepdim=True), ready, surest))
+
+    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
+        """See Rule."""
+        return self._clock.time_after(state, scheduled)
+
+    def _settled_before(self, state: StepState) -> Tensor:
+        if state.step == 0:
+            return torch.zeros(state.is_masked.shape, dtype=torch.int64, device=state.device)
+        if state.rows == self._rows:
+            return self._settled_for
+        places = torch.tensor([self._rows.index(row) for row in state.rows], device=state.device)
+        return self._settled_for.index_select(0, places)
