@@ -36,7 +36,7 @@ _FALLBACK_BACKGROUND = (240.0, 240.0, 240.0)
 
 @dataclass(frozen=True)
 class FoundObject:
-    """One component of the picture, in pixels; `shape` is None where no template fits, `overlap` says how well it fits."""
+    """One component of the picture, in pixels; `overlap` says how well `shape` fits, which is None where none does."""
 
     shape: str | None
     colour: str

@@ -1,4 +1,4 @@
-"""The checker agrees with rendered truth, refuses minimally wrong prompts and does not take broken objects for whole."""
+"""The checker agrees with rendered truth, refuses minimally wrong prompts and takes no broken objects for whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ladr_core.evaluation.verdict import shows_scene
 from ladr_core.worlds.scene import CATEGORIES, Background, Scene, SceneObject
 from ladr_core.worlds.shapes import COLOURS, PATTERNS, SHAPES, TINTS, ShapesWorld, background_pixels
 
-SCENES_PER_CATEGORY = 60
+SCENES_PER_CATEGORY = 50
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 TURNED = {"left": "above", "right": "below", "above": "left", "below": "right"}
 
