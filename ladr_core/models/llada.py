@@ -6,14 +6,16 @@ Parameter names are those of the published checkpoints without their leading ``m
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..leaf_weight import leaf_weight
 from .packing import Attention, PackedRows, rotary_tables
 
 # Fields of config.json that would change the result, and the only value of each that this transformer implements.
@@ -32,18 +34,6 @@ REQUIRED: dict[str, Any] = {
     "scale_logits": False,
     "weight_tying": False,
 }
-
-
-def leaf_weight(leaf: nn.Module, like: Tensor, rows: slice | None = None) -> Tensor:
-    """Weight of a leaf module, or only some of its rows, on the device and in the dtype of ``like``.
-
-    Leaves that keep their weight elsewhere or in another form offer ``read_weight(like, rows)``; this asks them.
-    """
-    read = getattr(leaf, "read_weight", None)
-    if read is not None:
-        return read(like, rows)
-    weight = leaf.weight if rows is None else leaf.weight[rows]
-    return weight.to(device=like.device, dtype=like.dtype)
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,10 @@ def rms_norm_leaf(operations: Any) -> Any:
 
 
 def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
-    """Attention of q, k, v [B, heads, L, head_dim]; key_mask [B, L] bool is True where a key may be attended."""
+    """Attention of q, k, v [B, heads, L, head_dim]; key_mask [B, L] is True where a key may be attended.
+
+    In the dtype of q it is added to the scores instead.
+    """
     mask = None if key_mask is None else key_mask[:, None, None, :]
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 

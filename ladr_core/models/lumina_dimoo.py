@@ -1,4 +1,4 @@
-"""Lumina-DiMOO: token ids, sequence layouts and grids (Xin et al., arXiv 2510.06308; github.com/Alpha-VLLM/Lumina-DiMOO)."""
+"""Lumina-DiMOO: token ids, sequence layouts and grids (arXiv 2510.06308; github.com/Alpha-VLLM/Lumina-DiMOO)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """ML-Cache of Lumina-DiMOO: between full steps only the places with the lowest image logits are computed anew.
 
-Selection runs over the whole sequence, prompt included, as in the published code (arXiv 2510.06308, section on ML-Cache).
-Kept are keys after rotation, values, last hidden states and each place's highest image logit, which give the same result
-as keeping all logits in a fraction of the memory.
+Selection runs over the whole sequence, prompt included, as in the published code (arXiv 2510.06308, ML-Cache).
+Kept are keys after rotation, values, last hidden states and each place's highest image logit, which give the same
+result as keeping all logits in a fraction of the memory.
 """
 
 from __future__ import annotations

@@ -24,7 +24,11 @@ class PaddedDenoiser(SequenceDenoiser):
             torch.tensor(lengths, device=self.device)
         )
         padded = torch.zeros(len(lengths), width, dtype=torch.int64, device=self.device)
-        key_mask = torch.zeros_like(padded, dtype=torch.bool)
-        padded[row, positions], key_mask[row, positions] = token_ids, True
-        hidden = self.transformer(padded, key_mask)[row[wanted], positions[wanted]]
-        return self.branch_logits(hidden, layout)
+        dtype = self.transformer.compute_dtype or self.transformer.transformer["wte"].weight.dtype
+        # Published as 1 for real keys instead of 0: the same weights, other roundings.
+        key_bias = torch.full_like(padded, torch.finfo(dtype).min, dtype=dtype)
+        padded[row, positions], key_bias[row, positions] = token_ids, 1.0
+        hidden = self.transformer(padded, key_bias)
+        # Logits of every place: in 16 bit a product with fewer rows may round differently.
+        logits = self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
+        return tuple(logits[row[wanted], positions[wanted]].chunk(len(layout.cells)))

@@ -58,7 +58,7 @@ class TextTokenizer:
                 files[name] = path.read_text(encoding="utf-8")
         if TOKENIZER_FILE not in files:
             raise CheckpointError(
-                f"{TOKENIZER_FILE} is missing in {folder}; download it from the model's page, it belongs to the weights."
+                f"{TOKENIZER_FILE} is missing in {folder}; download it from the page of the model's weights."
             )
         return cls(files)
 

@@ -52,7 +52,7 @@ MASK_RATIOS: dict[str, MaskRatio] = {
 
 
 def still_masked_counts(unknown: Tensor, cells: int, mask_ratio: MaskRatio, step: int, steps: int) -> Tensor:
-    """Cells [b] that stay masked after a step, int64: of the whole grid's schedule, at least 1 and fewer than before."""
+    """Cells [b] that stay masked after a step, int64: by the whole grid's schedule, at least 1, fewer than before."""
     time = torch.tensor((step + 1) / steps, dtype=torch.float32)
     wanted = torch.floor(cells * mask_ratio(time)).to(torch.int64)
     return torch.minimum(unknown - 1, wanted).clamp_min(1)

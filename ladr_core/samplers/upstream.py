@@ -15,8 +15,8 @@ SMALLEST = 1e-20  # the constant of the published code in every logarithm
 class UpstreamGuidance:
     """Guidance as published, in the dtype of the logits.
 
-    One scale: (1 + s) c - s u. Two scales: c + s (c - u) + s_image (c - v), v without the reference images. The published
-    scale s is `cfg` - 1.
+    One scale: (1 + s) c - s u. Two scales: c + s (c - u) + s_image (c - v), v without the reference images. The
+    published scale s is `cfg` - 1.
     """
 
     scale: float

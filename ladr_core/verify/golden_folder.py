@@ -43,6 +43,8 @@ class GoldenFolder:
 
     def _transformer(self, dtype: torch.dtype = torch.float32) -> LLaDATransformer:
         model = LLaDATransformer(LLaDAConfig.from_dict(self.json("config.json")), device="meta")
-        state = {name.removeprefix("model."): value.to(dtype) for name, value in self.tensors("model.safetensors").items()}
+        state = {
+            name.removeprefix("model."): value.to(dtype) for name, value in self.tensors("model.safetensors").items()
+        }
         model.load_state_dict(state, assign=True)
         return model.eval().requires_grad_(False)

@@ -41,7 +41,9 @@ def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
     sequences = _sequences(case, grid, ids, check)
     cache = None
     if case.get("use_cache"):
-        cache = MLCacheSettings(case["timesteps"], *(case[k] for k in ("cache_ratio", "refresh_interval", "warmup_ratio")))
+        cache = MLCacheSettings(
+            case["timesteps"], *(case[k] for k in ("cache_ratio", "refresh_interval", "warmup_ratio"))
+        )
         full = [cache.is_full(step) for step in range(case["n_steps_run"])]
         check.equal("full steps", full, case["refresh_steps"][: case["n_steps_run"]])
     transformer = folder.transformer()
@@ -124,7 +126,9 @@ def _check_logits(
         masked = step.before[0] == MASKED
         for branch, (label, logits) in enumerate(zip(("cond", "uncond"), step.branches)):
             places = sequences[branch][0].cell_places[masked]
-            check.close(f"step {number} {label}", logits, data[f"step{number}.{label}_logits"][places], LOGITS_TOLERANCE)
+            check.close(
+                f"step {number} {label}", logits, data[f"step{number}.{label}_logits"][places], LOGITS_TOLERANCE
+            )
     return check
 
 

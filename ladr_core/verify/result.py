@@ -37,7 +37,9 @@ class FileCheck:
         if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
             wrong = [i for i, (a, b) in enumerate(zip(found, expected)) if a != b]
             i = wrong[0]
-            self.failures.append(f"{what}: {len(wrong)} of {len(found)} differ, first [{i}]: {found[i]} != {expected[i]}")
+            self.failures.append(
+                f"{what}: {len(wrong)} of {len(found)} differ, first [{i}]: {found[i]} != {expected[i]}"
+            )
         else:
             self.failures.append(f"{what}: {_short(found)} != {_short(expected)}")
 
@@ -86,7 +88,9 @@ class FileCheck:
         if self.margin is not None:
             parts.append(f"recorded margin {self.margin:.1e}")
         lines = [f"{'passed ' if self.passed else 'FAILED '}  {self.file}: {', '.join(parts)}"]
-        lines += [f"         {failure}" for failure in self.failures or ([] if self.comparisons else ["nothing compared"])]
+        lines += [
+            f"         {failure}" for failure in self.failures or ([] if self.comparisons else ["nothing compared"])
+        ]
         return "\n".join(lines)
 
 

@@ -5,8 +5,9 @@ Key names are those of the published ``showlab/magvitv2`` files. Those carry no 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F

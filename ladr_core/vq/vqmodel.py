@@ -5,13 +5,15 @@ Parameter names are those of the published ``vqvae`` folder (Patil et al., aMUSE
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..leaf_weight import leaf_weight
 from .convolution import NORM_EPS, Downsample, ResidualBlock, Upsample
 from .index_check import require_codebook_indices
 
@@ -144,7 +146,7 @@ class VQModel(nn.Module):
     def quantise(self, features: Tensor) -> Tensor:
         """Nearest codebook row (first of equals) of features [B, C, h, w] as int64 [B, h, w]."""
         rows = features.float().movedim(1, -1)  # [B, h, w, C]
-        codebook = self.quantize["embedding"].weight.to(rows)
+        codebook = leaf_weight(self.quantize["embedding"], rows)
         found = [torch.cdist(part, codebook).argmin(dim=1) for part in rows.flatten(0, 2).split(SEARCH_ROWS)]
         return torch.cat(found).view(rows.shape[:-1])
 
@@ -155,8 +157,9 @@ class VQModel(nn.Module):
     def decode_unclipped(self, indices: Tensor) -> Tensor:
         """Decoder output [B, 3, H, W] of codebook indices [B, h, w], before clipping to 0..1."""
         require_codebook_indices(indices, self.codebook_size)
-        rows = self.quantize["embedding"](indices).float()
-        return self.decoder(self.post_quant_conv(rows.movedim(-1, 1).contiguous()))
+        # Not through the leaf's own lookup: it may give the codes in the dtype of a dLLM.
+        codebook = leaf_weight(self.quantize["embedding"], torch.empty(0, device=indices.device))
+        return self.decoder(self.post_quant_conv(codebook[indices].movedim(-1, 1).contiguous()))
 
     def decode(self, indices: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] float32 in 0..1 of codebook indices int64 [B, h, w]."""

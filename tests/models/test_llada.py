@@ -8,7 +8,8 @@ from conftest import load_transformer
 from safetensors.torch import load_file
 
 from ladr_core.errors import CheckpointError
-from ladr_core.models.llada import LLaDAConfig, LLaDATransformer, leaf_weight
+from ladr_core.leaf_weight import leaf_weight
+from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.packing import PackedRows
 
 SMALL = LLaDAConfig(d_model=32, n_layers=3, n_heads=4, n_kv_heads=2, mlp_hidden_size=48, embedding_size=60)
