@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import platform
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     seed = typed_value(SEED, args.seed)
     folder: Path = args.output_folder
     make_folder("output_folder", folder)
+    from ..evaluation.machine import describe_machine  # needs torch, which --help does without
+
     device = find_device(args.device)
     model = load_model(args.model, device)
     preset = find_preset(PRESET)
@@ -107,7 +108,8 @@ def run(args: argparse.Namespace) -> int:
     ratio = {key: round(first[key] / last[key], 2) for key in first}
     record = {
         "model": model.name,
-        "device": f"{device}, {platform.machine()}",
+        "device": str(device),
+        "machine": describe_machine(),
         "preset": PRESET,
         "samplers": {
             r.sampler: sums[r.sampler] | r.to_dict() | {"pictures": _pictures(runs, r.sampler)} for r in recipes

@@ -1,0 +1,156 @@
+"""Fill the generated parts of README.md from the settings records and from the result files in this folder.
+
+`python results/fill_readme.py` writes them; with `--check` it only says whether they are up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent
+README = RESULTS.parent / "README.md"
+sys.path.insert(0, str(RESULTS.parent))  # a program of the repository, never part of the pack
+
+from ladr_core.presets import PRESETS  # noqa: E402
+from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSettings, SamplerSettings  # noqa: E402
+
+CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
+SHAPES = RESULTS / "shapes.json"
+DEMO = RESULTS / "demo" / "demo.json"
+MEMORY = RESULTS / "memory.json"
+
+
+def read(path: Path) -> Any:
+    """A result file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
+    """A Markdown table; the first `left` columns are aligned left."""
+    marks = ["---" if number < left else "---:" for number in range(len(head))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, marks, *rows])
+
+
+def demo_caption() -> str:
+    """The words under the picture."""
+    demo = read(DEMO)
+    first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
+    pictures = len(first["pictures"])
+    return (
+        f"Upper row: baseline, {first['nfe']:.0f} network evaluations and {first['seconds']:.1f} s for {pictures} pictures. "
+        f"Lower row: LADR (preset {demo['preset']}), {last['nfe']:.0f} and {last['seconds']:.1f} s. Built-in model, seed "
+        f"{first['pictures'][0]['seed']} for all, {demo['machine']['cpu']}, {demo['device']}; `make demo` draws them "
+        "again."
+    )
+
+
+def settings_table() -> str:
+    """All settings of the samplers."""
+    rows = []
+    for setting in (SEED, *SAMPLER_SETTINGS.values(), *RESCUE_SETTINGS.values()):
+        default = str(setting.default).lower() if setting.kind == "bool" else str(setting.default)
+        where = "both samplers" if setting.name not in RESCUE_SETTINGS else "LADR"
+        if not setting.on_node:
+            where = "LADR Edit Task" if setting.name == "image_cfg" else f"{where}, not on the node"
+        rows.append([f"`{setting.name}`", default, setting.allowed, setting.meaning, where])
+    return table(["input", "default", "allowed", "meaning", "where"], rows, left=5)
+
+
+def presets_table() -> str:
+    """The presets: what differs from the defaults, and what was measured with it."""
+    measured = {entry["name"]: entry for entry in read(SHAPES)["configurations"]} if SHAPES.is_file() else {}
+    defaults = vars(SamplerSettings()) | vars(RescueSettings())
+    rows = []
+    for preset in PRESETS.values():
+        values = vars(preset.settings) | vars(preset.rescue)
+        changed = [f"`{k}` {str(v).lower()}" for k, v in values.items() if v != defaults[k]] or ["the defaults"]
+        entry = measured.get(f"{preset.sampler} {preset.name}")
+        cells = [f"{entry['nfe']:.1f}", rate(entry["overall"])] if entry else ["", ""]
+        rows.append([f"`{preset.name}`", ", ".join(changed), *cells])
+    return table(["preset", "values", "NFE", "score"], rows, left=2)
+
+
+def scores_table() -> str:
+    """Scores of the built-in model by sampler, and what they say."""
+    result = read(SHAPES)
+    machine, ceiling = result["machine"], result["ceiling"]
+    reconstructed = [f"{100 * ceiling['reconstructed'][c]['value']:.1f}" for c in CATEGORIES]
+    rows = [["ceiling: VQ reconstructions", "", "", *reconstructed, f"{100 * ceiling['overall']:.1f}"]]
+    for entry in result["configurations"]:
+        seconds = entry["seconds_alone"] if entry["seconds_alone"] is not None else entry["seconds_in_batch"]
+        scores = [rate(entry["categories"][c]) for c in CATEGORIES]
+        rows.append([entry["name"], f"{entry['nfe']:.1f}", f"{seconds:.2f}", *scores, rate(entry["overall"])])
+    head = ["sampler", "NFE", "s", *CATEGORIES, "overall"]
+    words = (
+        f"{result['prompts']} prompts x {result['repetitions']} seeds per row, per cent of pictures that show what the "
+        f"prompt says, 95 % intervals in brackets; {machine['cpu']}, {machine['threads']} threads, torch "
+        f"{machine['torch']}. From [results/shapes.json](results/shapes.json)."
+    )
+    return "\n\n".join([table(head, rows), words, *comparisons(result)])
+
+
+def comparisons(result: dict[str, Any]) -> list[str]:
+    """LADR against the baseline that has at least as many evaluations: a sentence each, whoever wins."""
+    baselines = sorted(
+        (e for e in result["configurations"] if e["values"]["sampler"] == "baseline"), key=lambda e: e["nfe"]
+    )
+    lines = []
+    for entry in result["configurations"]:
+        if entry["values"]["sampler"] != "ladr" or not baselines:
+            continue
+        rival = next((b for b in baselines if b["nfe"] >= entry["nfe"]), baselines[-1])
+        own, other = entry["overall"], rival["overall"]
+        if own["low"] > other["high"]:
+            verdict = "LADR is ahead."
+        elif own["high"] < other["low"]:
+            verdict = "the baseline is ahead."
+        else:
+            verdict = "the intervals overlap: no difference is shown."
+        lines.append(
+            f"- {entry['name']}: {rate(own)} % at {entry['nfe']:.1f} NFE; {rival['name']}: {rate(other)} % at "
+            f"{rival['nfe']:.1f} NFE; {verdict}"
+        )
+    if not lines:
+        return []
+    return ["Against the honest rival, the baseline with fewer steps and its own best choice noise:", "\n".join(lines)]
+
+
+def rate(value: dict[str, float]) -> str:
+    """A rate in per cent with its interval."""
+    return f"{100 * value['value']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "demo": demo_caption,
+    "settings": settings_table,
+    "presets": presets_table,
+    "scores": scores_table,
+}
+
+
+def filled(text: str) -> str:
+    """The README with its generated parts renewed."""
+
+    def renew(match: re.Match[str]) -> str:
+        return f"<!-- generated: {match[1]} -->\n{PARTS[match[1]]()}\n<!-- end of generated -->"
+
+    return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end of generated -->", renew, text, flags=re.DOTALL)
+
+
+def main() -> int:
+    """Write, or check with --check."""
+    text = README.read_text(encoding="utf-8")
+    new = filled(text)
+    if "--check" in sys.argv[1:]:
+        return int(new != text)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

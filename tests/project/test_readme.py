@@ -1,0 +1,83 @@
+"""The README: generated parts up to date, links and pictures there, commands and examples that work."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ladr_core.builtin import WEIGHTS
+from ladr_core.command_line import COMMANDS
+from ladr_core.presets import PRESETS
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+
+
+@pytest.fixture(scope="module")
+def program() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fill_readme", ROOT / "results" / "fill_readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_parts_are_up_to_date(program: ModuleType):
+    assert set(re.findall(r"<!-- generated: (\w+) -->", TEXT)) == set(program.PARTS)
+    assert program.filled(TEXT) == TEXT, "run: python results/fill_readme.py"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_within_the_repository_lead_somewhere(document: str):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_nothing_looks_unfinished(document: str):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert not re.search(r"(?i)\b(todo|tbd|fixme|coming soon|placeholder|to be done|not yet written)\b", text)
+
+
+def test_first_screen_has_picture_install_and_first_image():
+    first = "\n".join(TEXT.splitlines()[:32])
+    for words in ("![", "custom_nodes", "Browse Templates", "make demo", "make test"):
+        assert words in first
+
+
+def test_commands_in_the_readme_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b", TEXT)) - {"an"} <= targets
+    assert set(re.findall(r"python -m ladr_core ([a-z]+)", TEXT)) <= set(COMMANDS)
+
+
+def test_model_folder_and_presets_are_named():
+    assert "models/dllm" in TEXT
+    assert all(f"`{name}`" in TEXT for name in PRESETS)
+
+
+def test_the_method_is_called_a_reconstruction():
+    assert "reconstruction" in TEXT
+    assert "2603.13450" in TEXT
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the built-in model's weights are not in this tree")
+def test_the_library_example_runs(capsys: pytest.CaptureFixture):
+    example = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
+    names: dict = {}
+    exec(example, names)
+    assert names["pictures"].shape == (1, 3, 128, 128)
+    assert "network evaluations" in capsys.readouterr().out
+
+
+def test_the_contributor_guide_maps_all_files():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    modules = [path for folder in ("nodes", "ladr_core") for path in (ROOT / folder).glob("*.py")]
+    names = {path.stem for path in modules if not path.stem.startswith("__")}
+    names |= {f"{path.name}/" for path in (ROOT / "ladr_core").iterdir() if (path / "__init__.py").is_file()}
+    assert not sorted(name for name in names if not re.search(rf"\b{re.escape(name)}", text))
