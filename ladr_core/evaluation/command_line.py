@@ -23,11 +23,12 @@ from ..settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, STEPS
 from .ceiling import measure_ceiling
 from .configurations import Configuration, configuration_grid, from_preset
 from .machine import describe_machine
-from .plot import draw_plot
+from .plot import can_draw_labels, draw_plot
 from .prompts import HALVES, PER_CATEGORY, evaluation_prompts
 from .record import RecordFile
 from .results import best_of_each, reference_configuration, summarise
 from .runner import measure_latency, model_fingerprint, run_benchmark
+from .sheet import draw_sheet
 from .tables import to_markdown
 
 INTERRUPTED = 130
@@ -38,7 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = OneSentenceParser(
         prog="python -m ladr_core.evaluation",
         description="Draw fixed prompts with several sampler configurations, judge every picture by program, and write "
-        "FILE (JSON), a table (.md) and a plot (.png). A stopped run goes on where it was when called again.",
+        "FILE (JSON), a table (.md), a plot (.png) and a contact sheet (.sheet.png). A stopped run goes on where it was "
+        "when called again.",
     )
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="FILE", help="result file, for example results/shapes.json")
@@ -105,18 +107,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result["reference"] = reference_configuration(configurations).name
         result["configurations"] = summarise(prompts, configurations, args.seeds, file.records, latency)
         result["best"] = best_of_each(result["configurations"])
+        if can_draw_labels():
+            draw_plot(result).save(args.out.with_suffix(".png"))
+            draw_sheet(model, prompts, configurations, file.records).save(args.out.with_suffix(".sheet.png"))
     write_result(args.out, result)
     return result
 
 
 def write_result(out: Path, result: dict[str, Any]) -> None:
-    """The result as JSON, as a table and as a plot, side by side."""
+    """The result as JSON and as a table, side by side."""
     table = to_markdown(result)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     out.with_suffix(".md").write_text(table, encoding="utf-8")
-    if len(result["configurations"]) > 1:
-        draw_plot(result).save(out.with_suffix(".png"))
     print(table)
 
 

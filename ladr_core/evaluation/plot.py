@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import PIL
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 960, 600
@@ -32,21 +33,24 @@ def draw_plot(result: Mapping[str, Any]) -> Image.Image:
     _draw_axes(draw, place, least, most, bottom)
     ceiling = result["ceiling"]["overall"]
     draw.line([place(least, ceiling), place(most, ceiling)], fill=_INK, width=1)
-    draw.text(place(least * 1.01, ceiling), "ceiling", fill=_INK, font=_font(15), anchor="lb")
+    draw.text(place(least * 1.01, ceiling), "ceiling", fill=_INK, font=label_font(15), anchor="lb")
     samplers = list(dict.fromkeys(e["values"]["sampler"] for e in entries))
     for number, sampler in enumerate(samplers):
         colour = _COLOURS.get(sampler, _OTHERS[number % len(_OTHERS)])
         _draw_series(draw, place, [e for e in entries if e["values"]["sampler"] == sampler], colour)
         draw.ellipse([_LEFT + 150 * number, 24, _LEFT + 150 * number + 12, 36], fill=colour)
-        draw.text((_LEFT + 150 * number + 20, 30), sampler, fill=_INK, font=_font(18), anchor="lm")
+        draw.text((_LEFT + 150 * number + 20, 30), sampler, fill=_INK, font=label_font(18), anchor="lm")
     return image
 
 
-def _font(size: int) -> Any:
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:  # pillow before 10.1 has one size only
-        return ImageFont.load_default()
+def label_font(size: int) -> Any:
+    """The built-in font of pillow in a size; `can_draw_labels` says whether pillow has it."""
+    return ImageFont.load_default(size)
+
+
+def can_draw_labels() -> bool:
+    """Whether pillow is new enough (10.1) to write with its own font in any size."""
+    return tuple(int(number) for number in PIL.__version__.split(".")[:2]) >= (10, 1)
 
 
 def _draw_axes(draw: ImageDraw.ImageDraw, place: Any, least: float, most: float, bottom: float) -> None:
@@ -54,14 +58,14 @@ def _draw_axes(draw: ImageDraw.ImageDraw, place: Any, least: float, most: float,
         if least <= tick <= most:
             draw.line([place(tick, bottom), place(tick, 1.0)], fill=_FAINT)
             x, y = place(tick, bottom)
-            draw.text((x, y + 8), str(tick), fill=_INK, font=_font(15), anchor="ma")
+            draw.text((x, y + 8), str(tick), fill=_INK, font=label_font(15), anchor="ma")
     for tenth in range(round(bottom * 10), 11):
         draw.line([place(least, tenth / 10), place(most, tenth / 10)], fill=_FAINT)
         x, y = place(least, tenth / 10)
-        draw.text((x - 8, y), f"{10 * tenth}", fill=_INK, font=_font(15), anchor="rm")
+        draw.text((x - 8, y), f"{10 * tenth}", fill=_INK, font=label_font(15), anchor="rm")
     middle = _LEFT + (WIDTH - _LEFT - _RIGHT) / 2
-    draw.text((middle, HEIGHT - 22), "network evaluations per picture", fill=_INK, font=_font(17), anchor="mm")
-    draw.text((_LEFT - 8, _TOP - 22), "% passed", fill=_INK, font=_font(15), anchor="rm")
+    draw.text((middle, HEIGHT - 22), "network evaluations per picture", fill=_INK, font=label_font(17), anchor="mm")
+    draw.text((_LEFT - 8, _TOP - 22), "% passed", fill=_INK, font=label_font(15), anchor="rm")
 
 
 def _draw_series(
@@ -77,4 +81,4 @@ def _draw_series(
         draw.ellipse([x - 5, y - 5, x + 5, y + 5], fill=colour)
         label = entry["name"].split(" ", 1)[-1]
         if len(entries) <= 8 and len(label) <= 12:
-            draw.text((x + 8, y + 6), label, fill=colour, font=_font(14), anchor="lt")
+            draw.text((x + 8, y + 6), label, fill=colour, font=label_font(14), anchor="lt")

@@ -227,6 +227,7 @@ def test_command_writes_json_table_and_plot_and_resumes(loaded, tmp_path, capsys
     assert {best["sampler"] for best in result["best"]} == {"baseline", "ladr"}
     assert (tmp_path / "r.md").read_text() in capsys.readouterr().out
     assert (tmp_path / "r.png").stat().st_size > 1000
+    assert (tmp_path / "r.sheet.png").stat().st_size > 1000
     asked = loaded.pictures_asked
     assert run_command(tmp_path, *options[:-2]) == 0
     assert loaded.pictures_asked == asked
