@@ -13,7 +13,7 @@ from torch import Tensor
 from .errors import InputError
 from .guidance import ClassifierFreeGuidance, Guidance
 from .mask_schedule import mask_schedule
-from .models.contract import Denoiser
+from .models.contract import Denoiser, LeavesOutBranches
 from .noise import NoiseSource
 from .report import GIVEN, RESCUED, SCHEDULED, SamplingReport, StepRecord
 from .samplers.contract import Choice, Prediction, Rule, StepState
@@ -66,6 +66,8 @@ def denoise(
         needs_divergence=rule.needs_divergence,
     )
     guidance = guidance or ClassifierFreeGuidance((settings.cfg, settings.image_cfg))
+    if isinstance(denoiser, LeavesOutBranches):
+        denoiser.leave_out(guidance.unused)
     progress = _Progress(denoiser, codebook_indices, grid, editable, settings, start_time)
     most_forwards = max(settings.steps, grid.cells)
     while rows := progress.active_rows():

@@ -18,6 +18,11 @@ class Guidance(Protocol):
         """False where the conditional branch alone is enough."""
         ...
 
+    @property
+    def unused(self) -> frozenset[int]:
+        """Numbers of the branches, 1 and up, that have no effect; what is given for them may be any finite numbers."""
+        ...
+
     def combine(self, branches: Sequence[Tensor]) -> Tensor:
         """Logits [M, K] from the branches [M, K] each, the conditional one first."""
         ...
@@ -33,6 +38,11 @@ class ClassifierFreeGuidance:
     def guided(self) -> bool:
         """False where every scale is 1."""
         return any(scale != 1 for scale in self.scales)
+
+    @property
+    def unused(self) -> frozenset[int]:
+        """Branches whose scale is 1."""
+        return frozenset(number for number, scale in enumerate(self.scales, 1) if scale == 1)
 
     def combine(self, branches: Sequence[Tensor]) -> Tensor:
         """Logits [M, K] in float32: c + sum of (scale - 1) (c - u) over the u; for one of them u + scale (c - u)."""

@@ -60,7 +60,7 @@ def sample_tokens(
     recipe = chosen.recipe(settings, rescue, options)
     noise = recipe.noise(seeds)
     cells, start_time = mask_for_denoise(cells, may_change, settings, noise)
-    denoiser = model.bind(positive, negative, grid, device=device)
+    denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
     reported = asdict(settings) | (asdict(rescue) if chosen.uses_rescue else {}) | options
     result, report = denoise(
         denoiser,

@@ -43,7 +43,7 @@ class CastingLayers:
 
 @lru_cache(maxsize=8)
 def scaled_layers(operations: Any) -> Any:
-    """The same layers with a Linear that multiplies by its scale; they must cast weights to the dtype of their input."""
+    """The same layers with a Linear that multiplies by its scale; they must cast weights to their input's dtype."""
 
     class Linear(operations.Linear):  # type: ignore[misc, name-defined]
         def __init__(self, *args: Any, **kwargs: Any):

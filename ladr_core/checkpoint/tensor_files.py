@@ -77,7 +77,7 @@ class TensorFiles:
     def check(
         self, expected: Mapping[str, tuple[int, ...]], what: str, page: str, optional: Iterable[str] = ()
     ) -> None:
-        """Compare names and shapes with the model's: missing and misshapen tensors are an error, surplus ones a notice."""
+        """Compare names and shapes with the model's: missing or misshapen tensors are an error, others a notice."""
         names = self.names
         allowed = set(optional)
         missing = [name for name in expected if name not in names and name not in allowed]

@@ -42,6 +42,15 @@ class Denoiser(Protocol):
         ...
 
 
+@runtime_checkable
+class LeavesOutBranches(Protocol):
+    """A Denoiser that can do without branches of guidance that have no effect."""
+
+    def leave_out(self, branches: frozenset[int]) -> None:
+        """Do not compute these branches (1 = unconditional, 2 = without images); give the conditional one for them."""
+        ...
+
+
 class DLLM(Protocol):
     """A loaded model: names, sizes, the network that ComfyUI moves between devices, and its VQ tokenizer."""
 

@@ -85,10 +85,10 @@ class MLCacheDenoiser(SequenceDenoiser):
             state, self._state, self.recomputed = None, None, None
             if not keep:
                 hidden = self.transformer.forward_packed(token_ids, layout.packed, wanted, counts)
-                return self.branch_logits(hidden, layout)
+                return self.branch_logits(hidden, layout, guided)
             state = self._run_all(token_ids, layout)
         self._state = state if keep else None
-        return self.branch_logits(state.hidden[wanted], layout)
+        return self.branch_logits(state.hidden[wanted], layout, guided)
 
     def highest_logits(self, hidden: Tensor) -> Tensor:
         """Highest image logit [R] of the hidden states [R, d]."""

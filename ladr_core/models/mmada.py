@@ -1,4 +1,4 @@
-"""MMaDA: token ids and sequence layout for text-to-image (Yang et al., arXiv 2505.15809; github.com/Gen-Verse/MMaDA)."""
+"""MMaDA: token ids and sequence layout for text-to-image (arXiv 2505.15809; github.com/Gen-Verse/MMaDA)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from .sequence import SequenceDenoiser, TokenSequence, VocabularySlice
 from .text_tokenizer import TextTokenizer
 
 logger = logging.getLogger(__name__)
+
+PUBLISHED_GRID = TokenGrid(32, 32)  # 512 x 512 pixels
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class MMaDA:
         vq: VQTokenizer,
         tokenizer: TextTokenizer,
         ids: MMaDAIds = MMaDAIds(),
-        grid: TokenGrid = TokenGrid(32, 32),
+        grid: TokenGrid = PUBLISHED_GRID,
         padded: bool = False,
     ):
         self.transformer, self.vq, self.tokenizer, self.ids = transformer, vq, tokenizer, ids

@@ -31,4 +31,4 @@ class PaddedDenoiser(SequenceDenoiser):
         hidden = self.transformer(padded, key_bias)
         # Logits of every place: in 16 bit a product with fewer rows may round differently.
         logits = self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
-        return tuple(logits[row[wanted], positions[wanted]].chunk(len(layout.cells)))
+        return self.all_branches(logits[row[wanted], positions[wanted]], layout, guided)

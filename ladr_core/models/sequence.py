@@ -37,6 +37,7 @@ class VocabularySlice:
 class _Layout:
     """Sequences of the active rows of all wanted branches, end to end."""
 
+    branches: tuple[int, ...]
     token_ids: Tensor  # [L]
     cells: Tensor  # [branches, b * N] places in L
     stale: Tensor | None  # [branches, b, N] bool
@@ -61,19 +62,25 @@ class SequenceDenoiser:
         self.codebook_size = vocabulary.codebook_size
         self.device = torch.device(device)
         self._branches = branches
-        self._layouts: dict[tuple[tuple[int, ...], int], _Layout] = {}
+        self._left_out: frozenset[int] = frozenset()
+        self._layouts: dict[tuple[tuple[int, ...], tuple[int, ...]], _Layout] = {}
+
+    def leave_out(self, branches: frozenset[int]) -> None:
+        """See LeavesOutBranches."""
+        self._left_out = branches
 
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """Logits [M, K] of each branch for the masked cells, row-major, in the dtype of the transformer."""
         layout, token_ids = self.arrange(codebook_indices, rows, guided)
         wanted, counts = self.wanted_places(codebook_indices, layout)
         hidden = self.transformer.forward_packed(token_ids, layout.packed, wanted, counts)
-        return self.branch_logits(hidden, layout)
+        return self.branch_logits(hidden, layout, guided)
 
     def arrange(self, codebook_indices: Tensor, rows: Tensor, guided: bool) -> tuple[_Layout, Tensor]:
         """The layout of the active rows, and its token ids [L] with the grids [b, N] written into them."""
         active = tuple(rows.tolist())
-        layout = self._layout(active, len(self._branches) if guided else 1)
+        wanted = [n for n in range(len(self._branches)) if n == 0 or (guided and n not in self._left_out)]
+        layout = self._layout(active, tuple(wanted))
         vocabulary = self.vocabulary
         masked = codebook_indices == MASKED
         tokens = torch.where(masked, vocabulary.mask_token_id, codebook_indices + vocabulary.image_offset)
@@ -91,29 +98,35 @@ class SequenceDenoiser:
         cells = masked_positions(masked, sum(counts))
         return layout.cells[:, cells].flatten(), counts * len(layout.cells)
 
-    def branch_logits(self, hidden: Tensor, layout: _Layout) -> tuple[Tensor, ...]:
-        """Codebook logits [M, K] of each branch from the hidden states [branches * M, d]."""
+    def branch_logits(self, hidden: Tensor, layout: _Layout, guided: bool) -> tuple[Tensor, ...]:
+        """Codebook logits [M, K] of each branch from the hidden states [computed branches * M, d]."""
         logits = self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
-        return tuple(logits.chunk(len(layout.cells)))
+        return self.all_branches(logits, layout, guided)
 
-    def _layout(self, active: tuple[int, ...], branches: int) -> _Layout:
+    def all_branches(self, logits: Tensor, layout: _Layout, guided: bool) -> tuple[Tensor, ...]:
+        """Logits [computed branches * M, K] by branch, the conditional ones in the place of those left out."""
+        computed = dict(zip(layout.branches, logits.chunk(len(layout.branches))))
+        return tuple(computed.get(n, computed[0]) for n in range(len(self._branches) if guided else 1))
+
+    def _layout(self, active: tuple[int, ...], branches: tuple[int, ...]) -> _Layout:
         key = (active, branches)
         if key not in self._layouts:
             self._layouts.clear()  # rows that have finished do not come back
             self._layouts[key] = self._new_layout(active, branches)
         return self._layouts[key]
 
-    def _new_layout(self, active: tuple[int, ...], branches: int) -> _Layout:
-        sequences = [self._branches[branch][row] for branch in range(branches) for row in active]
+    def _new_layout(self, active: tuple[int, ...], branches: tuple[int, ...]) -> _Layout:
+        sequences = [self._branches[branch][row] for branch in branches for row in active]
         lengths = [len(s.token_ids) for s in sequences]
         starts = torch.tensor([0, *lengths]).cumsum(0)[:-1].tolist()
         cells = torch.cat([s.cell_places + start for s, start in zip(sequences, starts)])
         positions = torch.cat([torch.arange(len(s.token_ids)) + s.first_position for s in sequences])
         stale = torch.stack([torch.arange(len(s.cell_places)) < s.stale_cells for s in sequences])
-        stale = stale.view(branches, len(active), -1)
+        stale = stale.view(len(branches), len(active), -1)
         return _Layout(
+            branches=branches,
             token_ids=torch.cat([s.token_ids for s in sequences]).to(self.device),
-            cells=cells.view(branches, -1).to(self.device),
+            cells=cells.view(len(branches), -1).to(self.device),
             stale=stale.to(self.device) if stale.any() else None,
             packed=PackedRows(lengths, positions.to(self.device)),
         )

@@ -1,20 +1,63 @@
 """Lumina-DiMOO's own sampler, token for token: `generate_image` and `generate_i2i` of its published code.
 
-It differs from the baseline in where the noise comes from (a number per cell and code, in the dtype of the logits), in a
-choice temperature that does not fade, in counts from the cells masked at first, and in unmasking all equals at the cut.
+It differs from the baseline in where the noise comes from (a number per cell and code, in the dtype of the logits), in
+a choice temperature that does not fade, in counts from the cells masked at first, and in unmasking equals at the cut.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..settings import SamplerSettings
+from ..errors import InputError
+from ..models.contract import DLLM
+from ..models.ml_cache import MLCacheSettings
+from ..settings import SamplerSettings, Setting
 from ..token_sampling import TokenDraws
 from .contract import Choice, Prediction, StepState
 from .upstream import gumbel_added, log_clamped, stays_masked
+
+ML_CACHE = Setting(
+    "ml_cache", False, "bool",
+    "compute most places only every few steps (ML-Cache)",
+    "On: between full steps only the places the model is least sure of are computed anew; about twice as fast, other "
+    "pictures, more memory. Off: every place at every step.",
+    on_node=False,
+)  # fmt: skip
+CACHE_RATIO = Setting(
+    "cache_ratio", 0.9, "float",
+    "share of places that a partial step does not compute",
+    "Share of places that a partial step takes over from the step before. Higher is faster and less exact.",
+    minimum=0.0, maximum=1.0, step=0.01, on_node=False,
+)  # fmt: skip
+REFRESH_INTERVAL = Setting(
+    "refresh_interval", 5, "int",
+    "steps from one full step to the next",
+    "After the warm-up every so-manyth step computes all places. Higher is faster and less exact. 1 turns caching off.",
+    minimum=1, maximum=1000, step=1, on_node=False,
+)  # fmt: skip
+WARMUP_RATIO = Setting(
+    "warmup_ratio", 0.3, "float",
+    "share of the steps before any place is left out",
+    "The first steps settle the layout and are always full. Higher is slower and more exact.",
+    minimum=0.0, maximum=1.0, step=0.01, on_node=False,
+)  # fmt: skip
+ML_CACHE_OPTIONS = (ML_CACHE, CACHE_RATIO, REFRESH_INTERVAL, WARMUP_RATIO)
+
+
+def with_ml_cache(model: DLLM, *, settings: SamplerSettings, options: Mapping[str, Any]) -> DLLM:
+    """The model with ML-Cache where the options ask for it."""
+    if not options[ML_CACHE.name]:
+        return model
+    change = getattr(model, "with_ml_cache", None)
+    if change is None:
+        raise InputError(ML_CACHE.name, "true", f"false for {model.name}", "Turn ml_cache off, or load Lumina-DiMOO")
+    values = (options[option.name] for option in ML_CACHE_OPTIONS[1:])
+    return change(MLCacheSettings(settings.steps, *values))
 
 
 def kept_count(first_masked: Tensor, step: int, steps: int) -> Tensor:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import InputError
 from ..guidance import Guidance
+from ..models.contract import DLLM
 from ..noise import NoiseSource, PerImageNoise
 from ..settings import RescueSettings, SamplerSettings, Setting
 from ..token_sampling import TokenDraw
@@ -17,8 +19,8 @@ from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
 from .halton import ROLL, HaltonRule
 from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
 from .ladr import LadrRule
-from .lumina_dimoo import GumbelArgmaxDraw, LuminaDiMOORule
-from .mmada import ExponentialRaceDraw, MMaDARule
+from .lumina_dimoo import ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
+from .mmada import PADDED, ExponentialRaceDraw, MMaDARule, with_padding
 from .threshold import THRESHOLD, ThresholdRule
 from .upstream import UpstreamGuidance
 
@@ -31,6 +33,7 @@ class Recipe:
     draw: TokenDraw | None = None
     guidance: Guidance | None = None
     noise: Callable[[Sequence[int]], NoiseSource] = PerImageNoise  # from the seeds
+    prepare: Callable[[DLLM], DLLM] = lambda model: model  # the form of the model that this sampler runs
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,13 @@ def find_sampler(name: str) -> Sampler:
 
 def _lumina_dimoo(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
     guidance = UpstreamGuidance(settings.cfg - 1, settings.image_cfg - 1)
-    return Recipe(LuminaDiMOORule(settings), GumbelArgmaxDraw(settings.temperature), guidance)
+    draw, prepare = GumbelArgmaxDraw(settings.temperature), partial(with_ml_cache, settings=settings, options=options)
+    return Recipe(LuminaDiMOORule(settings), draw, guidance, prepare=prepare)
 
 
 def _mmada(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
-    return Recipe(MMaDARule(settings), ExponentialRaceDraw(), UpstreamGuidance(settings.cfg - 1))
+    draw, prepare = ExponentialRaceDraw(), partial(with_padding, options=options)
+    return Recipe(MMaDARule(settings), draw, UpstreamGuidance(settings.cfg - 1), prepare=prepare)
 
 
 _NO_CHOICE_NOISE = ("choice_temperature",)
@@ -134,8 +139,15 @@ for _sampler in (
         "lumina-dimoo",
         "Lumina-DiMOO's published sampler",
         _lumina_dimoo,
+        options=ML_CACHE_OPTIONS,
         ignores=("mask_schedule", "top_k", "top_p"),
     ),
-    Sampler("mmada", "MMaDA's published sampler", _mmada, ignores=("temperature", "top_k", "top_p", "image_cfg")),
+    Sampler(
+        "mmada",
+        "MMaDA's published sampler",
+        _mmada,
+        options=(PADDED,),
+        ignores=("temperature", "top_k", "top_p", "image_cfg"),
+    ),
 ):
     register(_sampler)

@@ -27,6 +27,11 @@ class UpstreamGuidance:
         """False where every scale is off."""
         return self.scale > 0 or self.image_scale > 0
 
+    @property
+    def unused(self) -> frozenset[int]:
+        """Branches whose scale is 0; the published code computes them and multiplies them by 0."""
+        return frozenset(number for number, scale in enumerate((self.scale, self.image_scale), 1) if scale == 0)
+
     def combine(self, branches: Sequence[Tensor]) -> Tensor:
         """Logits [M, K] from the branches [M, K] each, the conditional one first."""
         conditional, *others = branches
