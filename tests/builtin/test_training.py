@@ -1,0 +1,73 @@
+"""Training in miniature: each stage learns, resumes where it stopped, and exports a file that loads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ladr_core.builtin import load_builtin
+from ladr_core.errors import CheckpointError
+from ladr_core.models.contract import Prompt
+from ladr_core.token_grid import MASKED
+from ladr_core.training.checkpoints import load_training_state
+from ladr_core.training.export import export_builtin
+from ladr_core.training.transformer import mask_cells, train_transformer
+from ladr_core.training.vq import train_vq
+from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
+from ladr_core.worlds.shapes import ShapesWorld
+
+WORLD = ShapesWorld(("plain",))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    train_vq(WORLD, folder, minutes=0.001, batch=2)
+    vq = PatchVQ(PatchVQConfig())
+    assert load_training_state(folder / "vq.pt", vq, _Anything(), _Anything())[0] >= 1
+    train_transformer(WORLD, vq.eval().requires_grad_(False), folder, minutes=0.001, batch=2, width=32, layers=1,
+                      compiled=False)
+    return folder
+
+
+class _Anything:
+    def load_state_dict(self, state):
+        """Take the optimizer's state without looking at it."""
+
+
+def test_stages_resume(folder):
+    before = torch.load(folder / "vq.pt", weights_only=True)["step"]
+    train_vq(WORLD, folder, minutes=0.001, batch=2)
+    assert torch.load(folder / "vq.pt", weights_only=True)["step"] > before
+
+
+def test_export_loads_and_predicts(folder, tmp_path):
+    record = export_builtin(WORLD, folder, tmp_path / "small.safetensors")
+    assert record["steps"] >= 1
+    model = load_builtin(tmp_path / "small.safetensors")
+    denoiser = model.bind([Prompt("a red star")], [Prompt("")], model.default_grid, device="cpu")
+    grid = torch.full((1, 256), MASKED)
+    grid[0, :100] = 3
+    conditional, unconditional = denoiser.predict(grid, torch.tensor([0]), guided=True, step=0)
+    assert conditional.shape == unconditional.shape == (156, model.codebook_size)
+    (alone,) = denoiser.predict(grid, torch.tensor([0]), guided=False, step=0)
+    assert torch.allclose(alone, conditional, atol=1e-5)
+
+
+def test_damaged_file_is_named(folder, tmp_path):
+    path = tmp_path / "broken.safetensors"
+    export_builtin(WORLD, folder, path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match=r"broken\.safetensors is damaged"):
+        load_builtin(path)
+    with pytest.raises(CheckpointError, match=r"none\.safetensors is missing"):
+        load_builtin(tmp_path / "none.safetensors")
+
+
+def test_masking_covers_all_ratios_and_hides_nothing_else():
+    indices = torch.arange(40 * 256).view(40, 256)
+    masked = mask_cells(indices, np.random.default_rng(0))
+    counts = (masked < 0).sum(1)
+    assert counts.min() >= 1 and counts.max() > 250 and counts.min() < 40
+    assert torch.equal(masked[masked >= 0], indices[masked >= 0])
