@@ -39,8 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = OneSentenceParser(
         prog="python -m ladr_core.evaluation",
         description="Draw fixed prompts with several sampler configurations, judge every picture by program, and write "
-        "FILE (JSON), a table (.md), a plot (.png) and a contact sheet (.sheet.png). A stopped run goes on where it was "
-        "when called again.",
+        "FILE (JSON), a table (.md), a plot (.png) and a contact sheet (.sheet.png). A stopped run goes on where it "
+        "was when called again.",
     )
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="FILE", help="result file, for example results/shapes.json")
