@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import comfy.model_management
-import comfy.ops
 import torch
 
 from ..ladr_core.builtin import CONFIG_KEY, load_builtin
+from ..ladr_core.checkpoint import load_dllm
 from ..ladr_core.errors import InputError
-from .layers import CastingLayers, Layers
+from .layers import Layers
 from .model_folder import BUILTIN, checkpoint_path, file_metadata
 from .model_patcher import make_model
 from .text_side import make_clip
@@ -37,17 +37,11 @@ def load(checkpoint: str, dtype_choice: str) -> tuple[Any, Any, Any]:
     dtype = weight_dtype(dtype_choice)
     path = checkpoint_path(checkpoint)
     started = time.perf_counter()
-    operations = CastingLayers if dtype == torch.float8_e4m3fn else Layers
     offload = comfy.model_management.unet_offload_device()
     if checkpoint == BUILTIN or CONFIG_KEY in file_metadata(path):
-        dllm = load_builtin(
-            path, operations=operations, vq_operations=comfy.ops.disable_weight_init, dtype=dtype or torch.float32,
-            device=offload,
-        )  # fmt: skip
+        dllm = load_builtin(path, operations=Layers, vq_operations=Layers, dtype=dtype or torch.float32, device=offload)
     else:
-        from ..ladr_core.checkpoint import load_dllm
-
-        dllm = load_dllm(path, operations=operations, dtype=dtype, device=offload)
+        dllm = load_dllm(path, operations=Layers, dtype=dtype, device=offload)
     log.info("Loaded dLLM %s in %.1f s", dllm.name, time.perf_counter() - started)
     vae = TokenVAE(dllm.vq)
     return make_model(dllm, vae), make_clip(), vae

@@ -23,7 +23,10 @@ class ReadableWeight:
 
 
 class TokenEmbedding(ReadableWeight, _layers.Embedding):
-    """Looks rows up where the table is and moves those, not the table; 8-bit tables are looked up as bytes."""
+    """Looks rows up where the table is and moves those, not the table.
+
+    Rows of an 8-bit table come in a dtype to calculate in: bfloat16 where the device is good at it, else float32.
+    """
 
     def forward(self, ids: Tensor) -> Tensor:
         """Rows [..., d] of the table for ids [...], on the device of the ids."""
@@ -32,40 +35,24 @@ class TokenEmbedding(ReadableWeight, _layers.Embedding):
         else:
             weight = self.weight
         places = ids.to(weight.device)
-        if weight.dtype.itemsize == 1:
-            return weight.view(torch.uint8)[places].view(weight.dtype).to(ids.device)
-        return weight[places].to(ids.device)
+        if weight.dtype.itemsize > 1:
+            return weight[places].to(ids.device)
+        half = comfy.model_management.should_use_bf16(ids.device)
+        rows = weight.view(torch.uint8)[places].view(weight.dtype)
+        return rows.to(ids.device, torch.bfloat16 if half else torch.float32)
 
 
 class Layers(_layers):
-    """Layers that compute in the dtype their weights are kept in."""
+    """Layers that cast their weights to the dtype of their input, so that weights kept in 8 bits work too."""
 
     Embedding = TokenEmbedding
 
     class Linear(ReadableWeight, _layers.Linear):
         """Linear layer."""
 
-    class RMSNorm(ReadableWeight, _layers.RMSNorm):
-        """RMS norm."""
-
-
-class CastingLayers(Layers):
-    """Layers that cast their weights to the dtype of their input, for weights kept in 8 bits."""
-
-    class Embedding(TokenEmbedding):
-        """Gives the stream its dtype: bfloat16 where the device calculates well in it, else float32."""
-
-        def forward(self, ids: Tensor) -> Tensor:
-            """Rows [..., d] of the table for ids [...]."""
-            half = comfy.model_management.should_use_bf16(ids.device)
-            return super().forward(ids).to(torch.bfloat16 if half else torch.float32)
-
-    class Linear(Layers.Linear):
-        """Linear layer."""
-
         comfy_cast_weights = True
 
-    class RMSNorm(Layers.RMSNorm):
+    class RMSNorm(ReadableWeight, _layers.RMSNorm):
         """RMS norm."""
 
         comfy_cast_weights = True

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import folder_paths
 
-from ..ladr_core.builtin import WEIGHTS
+from ..ladr_core.builtin import CONFIG_KEY, WEIGHTS
+from ..ladr_core.checkpoint.families import find_family
+from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
 from ..ladr_core.errors import InputError
 
 FOLDER_KEY = "dllm"
 SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
 BUILTIN = "built-in shapes"
-_METADATA_PREFIX = "ladr"
 _LONGEST_HEADER = 100 * 1024**2
 
 
@@ -58,13 +59,14 @@ def checkpoint_path(name: str) -> Path:
 
 
 def _checkpoints(root: Path, ours: bool) -> Iterator[Path]:
-    """Folders that hold a published checkpoint, and single files; outside models/dllm only those that say so."""
+    """Folders and files of models this pack knows; in models/dllm every single file is offered."""
     for folder, subfolders, files in os.walk(root, followlinks=True):
         subfolders.sort()
         here = Path(folder)
-        if here != root and "config.json" in files and (ours or _is_dllm_folder(here)):
+        if here != root and "config.json" in files:
             subfolders.clear()
-            yield here
+            if _is_dllm_folder(here):
+                yield here
             continue
         weights = (here / name for name in sorted(files) if name.endswith(".safetensors"))
         yield from (path for path in weights if ours or _is_dllm_file(path))
@@ -75,7 +77,7 @@ def _is_dllm_folder(folder: Path) -> bool:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(config, dict) and "mask_token_id" in config and "d_model" in config
+    return isinstance(config, dict) and find_family(config, has_vqvae=(folder / "vqvae").is_dir()) is not None
 
 
 def file_metadata(path: Path) -> dict[str, str]:
@@ -103,7 +105,7 @@ def _read_metadata(path: Path, changed: int, size: int) -> dict[str, str]:
 
 
 def _is_dllm_file(path: Path) -> bool:
-    return any(key.startswith(_METADATA_PREFIX) for key in file_metadata(path))
+    return bool(file_metadata(path).keys() & {CONFIG_KEY, SINGLE_FILE_KEY})
 
 
 def _roots(key: str) -> list[Path]:

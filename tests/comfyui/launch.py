@@ -155,7 +155,9 @@ class Server:
             "--database-url", f"sqlite:///{self.base / 'user' / 'comfyui.db'}", "--disable-auto-launch",
             "--disable-api-nodes", *self.arguments,
         ]  # fmt: skip
+        # One thread: the tiny model gains nothing from more, and on a busy machine they wait for each other.
         quiet = {
+            "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
