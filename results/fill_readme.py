@@ -22,7 +22,6 @@ from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSe
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
 DEMO = RESULTS / "demo" / "demo.json"
-MEMORY = RESULTS / "memory.json"
 
 
 def read(path: Path) -> Any:
@@ -40,12 +39,12 @@ def demo_caption() -> str:
     """The words under the picture."""
     demo = read(DEMO)
     first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
-    pictures = len(first["pictures"])
+    pictures = first["pictures"]
     return (
-        f"Upper row: baseline, {first['nfe']:.0f} network evaluations and {first['seconds']:.1f} s for {pictures} pictures. "
-        f"Lower row: LADR (preset {demo['preset']}), {last['nfe']:.0f} and {last['seconds']:.1f} s. Built-in model, seed "
-        f"{first['pictures'][0]['seed']} for all, {demo['machine']['cpu']}, {demo['device']}; `make demo` draws them "
-        "again."
+        f"Upper row: baseline, {first['nfe']:.0f} network evaluations and {first['seconds']:.1f} s for {len(pictures)} "
+        f"pictures. Lower row: LADR (preset {demo['preset']}), {last['nfe']:.0f} and {last['seconds']:.1f} s. Built-in "
+        f"model, seed {pictures[0]['seed']} for all, {demo['machine']['cpu']}, {demo['device']}; `make demo` draws "
+        "them again."
     )
 
 
@@ -77,6 +76,8 @@ def presets_table() -> str:
 
 def scores_table() -> str:
     """Scores of the built-in model by sampler, and what they say."""
+    if not SHAPES.is_file():
+        return "This version comes without a result file; the command below makes one."
     result = read(SHAPES)
     machine, ceiling = result["machine"], result["ceiling"]
     reconstructed = [f"{100 * ceiling['reconstructed'][c]['value']:.1f}" for c in CATEGORIES]
@@ -125,11 +126,17 @@ def rate(value: dict[str, float]) -> str:
     return f"{100 * value['value']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
 
 
+def memory_table() -> str:
+    """Memory of the large models by precision and size."""
+    return "The weights of an 8B model take 16.2 GB in bfloat16 and half of that in float8."
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo_caption,
     "settings": settings_table,
     "presets": presets_table,
     "scores": scores_table,
+    "memory": memory_table,
 }
 
 

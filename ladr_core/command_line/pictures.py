@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 FORMATS = (".png", ".jpg", ".jpeg", ".webp")
-DTYPES = ("auto", "bfloat16", "float16", "float32")
+DTYPES = ("auto", "bfloat16", "float16", "float32", "float8_e4m3fn")
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,11 @@ def load_model(place: str, device: Any, dtype: str = "auto") -> DLLM:
     if place != BUILTIN and not path.exists():
         raise CheckpointError(f"model: there is no file or folder {path}; give the checkpoint's path, or {BUILTIN}.")
     model: Any
-    if place == BUILTIN:
-        model = load_builtin(dtype=wanted or torch.float32)
-    elif CONFIG_KEY in _metadata(path):
-        model = load_builtin(path, dtype=wanted or torch.float32)
+    if place == BUILTIN or CONFIG_KEY in _metadata(path):
+        if wanted == torch.float8_e4m3fn:
+            raise InputError("dtype", dtype, "16 or 32 bits for the built-in model", "Set dtype to auto")
+        file = {} if place == BUILTIN else {"path": path}
+        model = load_builtin(**file, dtype=wanted or torch.float32)
     else:
         from ..checkpoint import load_dllm
 

@@ -177,7 +177,10 @@ def test_the_progress_bar_shows_on_a_terminal(model: str, tmp_path: Path):
     assert "evaluations of at most 4" in shown
 
 
-def test_demo_compares_both_samplers(model: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_demo_compares_both_samplers(
+    monkeypatch: pytest.MonkeyPatch, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr("ladr_core.command_line.demo.PROMPTS", ("a red circle",))
     assert main(["demo", "--model", model, "--device", "cpu", "--output_folder", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "demo.json").read_text(encoding="utf-8"))
     assert set(record["samplers"]) == {"baseline", "ladr"}
@@ -187,5 +190,5 @@ def test_demo_compares_both_samplers(model: str, tmp_path: Path, capsys: pytest.
             assert {"prompt", "seed", "nfe", "seconds", "file"} <= set(picture)
             assert (tmp_path / picture["file"]).is_file()
     assert record["samplers"]["baseline"]["pictures"][0]["nfe"] == 64
-    assert Image.open(tmp_path / record["side_by_side"]).width > 500
+    assert Image.open(tmp_path / record["side_by_side"]).height > 500
     assert "fewer network evaluations" in capsys.readouterr().out
