@@ -10,7 +10,7 @@ whatever another one is off by comes from drawing cells at once or from choosing
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -21,6 +21,8 @@ from ..denoising_loop import denoise
 from ..noise import SharedNoise
 from ..samplers.baseline import BaselineRule
 from ..samplers.contract import Rule
+from ..samplers.entropy_bound import EntropyBoundRule
+from ..samplers.halton import HaltonRule
 from ..samplers.ladr import LadrRule
 from ..settings import RescueSettings, SamplerSettings
 from ..token_grid import MASKED, TokenGrid
@@ -124,8 +126,9 @@ def measure_sampler(
     for start in range(0, samples, ROWS_AT_ONCE):
         cells = torch.full((min(ROWS_AT_ONCE, samples - start), potts.grid.cells), MASKED)
         rule = make_rule()
+        everything = torch.ones_like(cells, dtype=torch.bool)
         drawn, report = denoise(
-            potts, cells, potts.grid, editable=cells == MASKED, rule=rule, settings=settings, noise=noise
+            potts, cells, potts.grid, editable=everything, rule=rule, settings=settings, noise=noise
         )
         places.append(potts.place_of(drawn))
         nfe += sum(report.nfe_per_row)
@@ -133,26 +136,38 @@ def measure_sampler(
     return OracleResult(label or rule.name, distance, floor, nfe / samples, samples)
 
 
-def compare_samplers(potts: PottsGrid, *, samples: int = 20_000, seed: int = 0) -> list[OracleResult]:
-    """The baseline at falling numbers of steps, and LADR with several risk bounds, choosing cells first and second."""
-    cells = potts.grid.cells
-    results = []
+def compare_samplers(potts: PottsGrid, *, samples: int = 20_000, seed: int = 0) -> Iterator[OracleResult]:
+    """Every contestant on the same grid with the same seed, one after the other."""
+    for label, settings, make_rule in contestants(potts.grid.cells):
+        yield measure_sampler(potts, make_rule, settings, samples=samples, seed=seed, label=label)
+
+
+def contestants(cells: int) -> Iterator[tuple[str, SamplerSettings, Callable[[], Rule]]]:
+    """Label, settings and rule: the baseline and Halton order at falling numbers of steps, LADR, the entropy bound.
+
+    The baseline and LADR choose cells once before and once after the tokens are drawn; the others choose before.
+    """
+    # With two steps per cell the schedule asks for one cell at most, so each network evaluation unmasks one.
+    every_steps = (2 * cells, *range(cells - 1, 0, -1))
+    slow = oracle_settings(2 * cells)
     for first in (True, False):
-        order = "choose, then sample" if first else "sample, then choose"
-        # With two steps per cell the schedule asks for one cell at most, so each network evaluation unmasks one.
-        for steps in (2 * cells, *range(cells - 1, 0, -1)):
+        order = "cells first" if first else "tokens first"
+        for steps in every_steps:
             settings = oracle_settings(steps)
-            rule = partial(BaselineRule, settings, choose_then_sample=first)
-            label = f"baseline, {steps} steps, {order}"
-            results.append(measure_sampler(potts, rule, settings, samples=samples, seed=seed, label=label))
-        settings = oracle_settings(2 * cells)
+            yield (
+                f"baseline, {steps} steps, {order}",
+                settings,
+                partial(BaselineRule, settings, choose_then_sample=first),
+            )
         for spacing in (1, 2):
             for risk_bound in (0.05, 0.15, 0.3, 0.6):
                 rescue = RescueSettings(risk_bound=risk_bound, spacing=spacing, choose_then_sample=first)
-                label = f"ladr, relative {risk_bound}, spacing {spacing}, {order}"
-                ladr = partial(LadrRule, settings, rescue)
-                results.append(measure_sampler(potts, ladr, settings, samples=samples, seed=seed, label=label))
-    return results
+                yield f"ladr, relative {risk_bound}, spacing {spacing}, {order}", slow, partial(LadrRule, slow, rescue)
+    for steps in every_steps:
+        settings = oracle_settings(steps)
+        yield f"halton, {steps} steps", settings, partial(HaltonRule, settings)
+    for bound in (0.1, 0.3, 0.6, 1.2, 2.4):
+        yield f"entropy bound {bound}", slow, partial(EntropyBoundRule, slow, entropy_bound=bound)
 
 
 def oracle_settings(steps: int) -> SamplerSettings:
@@ -175,10 +190,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
     potts = PottsGrid(TokenGrid(options.height, options.width), options.states, options.coupling)
     print(f"{'sampler':<52} {'NFE':>6} {'distance':>9} {'excess':>8}")
     for result in compare_samplers(potts, samples=options.samples, seed=options.seed):
-        print(f"{result.sampler:<52} {result.nfe:>6.2f} {result.distance:>9.4f} {result.excess:>8.4f}")
+        print(f"{result.sampler:<52} {result.nfe:>6.2f} {result.distance:>9.4f} {result.excess:>8.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ THRESHOLD = Setting(
 
 
 class ThresholdRule:
-    """All masked cells with a confidence of at least the threshold, and the surest one; a schedule only for the clock."""
+    """All masked cells with a confidence of at least the threshold, and the surest; the schedule only sets the time."""
 
     name = "threshold"
     needs_entropy = False
