@@ -48,8 +48,13 @@ def cosine(time: Tensor) -> Tensor:
 
 def power(exponent: float) -> MaskRatio:
     """1 - t ** exponent, kept above 1e-6."""
-    # As a tensor: with a number, torch takes a square root that rounds differently.
-    return lambda time: (1 - time ** torch.tensor(exponent)).clamp(1e-6, 1)
+
+    def ratio(time: Tensor) -> Tensor:
+        # torch's own float32 square root is off by one bit on some processors, which can move a count.
+        raised = time.double().sqrt().float() if exponent == 0.5 else time**exponent
+        return (1 - raised).clamp(1e-6, 1)
+
+    return ratio
 
 
 def sigmoid(start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> MaskRatio:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..models.lumina_dimoo import LuminaIds, answer_sequence
 from ..models.ml_cache import MLCacheDenoiser, MLCacheSettings
@@ -130,14 +129,3 @@ def _check_logits(
                 f"step {number} {label}", logits, data[f"step{number}.{label}_logits"][places], LOGITS_TOLERANCE
             )
     return check
-
-
-def check_cache_selection(check: FileCheck, data: dict[str, Tensor], cases: list[dict[str, Any]]) -> None:
-    """The recorded choices of places to compute anew."""
-    from ..models.ml_cache import select_places
-
-    for case in cases:
-        key = case["case"]
-        chosen = select_places(data[f"{key}.max_logit"][0], case["cache_ratio"])
-        check.equal(f"{key} places", chosen, data[f"{key}.recompute"][0])
-        check.equal(f"{key} count", int(chosen.sum()), case["n_recompute"])

@@ -1,0 +1,71 @@
+"""Sizes of the images that Lumina-DiMOO edits: the published list, the choice from it, and the way to get there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EDIT_PATCHES = 256  # patches of 32 x 32 pixels: as many as 512 x 512 pixels have
+PATCH = 32
+LONGEST_RATIO = 4.0
+
+Size = tuple[int, int]  # width, height in pixels
+
+
+def edit_sizes(patches: int = EDIT_PATCHES) -> list[Size]:
+    """All sizes with at most so many patches and sides at most 4 : 1, widest first."""
+    sizes = []
+    width, height = patches, 1
+    while width > 0:
+        if max(width, height) / min(width, height) <= LONGEST_RATIO:
+            sizes.append((width * PATCH, height * PATCH))
+        if (height + 1) * width <= patches:
+            height += 1
+        else:
+            width -= 1
+    return sizes
+
+
+def choose_size(size: Size, sizes: Sequence[Size]) -> Size:
+    """The size most like an image's own in shape; of equals the widest."""
+    width, height = size
+
+    def likeness(candidate: Size) -> tuple[float, Size]:
+        across, down = candidate[0] / width, candidate[1] / height
+        return min(across, down) / max(across, down), candidate
+
+    return max(sizes, key=likeness)
+
+
+def overhang(size: Size, target: Size) -> Size:
+    """Pixels that stick out to the right and at the bottom once an image covers the target."""
+    while _twice_as_large(size, target):
+        size = (size[0] // 2, size[1] // 2)
+    width, height = _covering(size, target)
+    return width - target[0], height - target[1]
+
+
+def fit_image(image: Image, target: Size) -> Image:
+    """Scale an image to cover the target and crop its middle.
+
+    The published code crops at a random place along the longer side; the middle is the same at every run.
+    """
+    from PIL import Image as Pillow
+
+    while _twice_as_large(image.size, target):
+        image = image.resize((image.width // 2, image.height // 2), Pillow.Resampling.BOX)
+    image = image.resize(_covering(image.size, target), Pillow.Resampling.BICUBIC)
+    left, top = (image.width - target[0]) // 2, (image.height - target[1]) // 2
+    return image.crop((left, top, left + target[0], top + target[1]))
+
+
+def _covering(size: Size, target: Size) -> Size:
+    scale = max(target[0] / size[0], target[1] / size[1])
+    return round(size[0] * scale), round(size[1] * scale)
+
+
+def _twice_as_large(size: Size, target: Size) -> bool:
+    return size[0] >= 2 * target[0] and size[1] >= 2 * target[1]

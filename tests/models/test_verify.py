@@ -1,0 +1,112 @@
+"""`verify` accepts the recorded data and notices any change of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from conftest import golden_path
+from safetensors.torch import load_file, save_file
+
+from ladr_core.command_line import main
+from ladr_core.verify.folders import verify
+
+NEEDED = ("config.json", "model.safetensors", "meta.json")
+CASE = "generate_8x8_T8_cfg4.json"
+
+
+def failures(folder, only=""):
+    checks = list(verify(folder, only))
+    assert checks
+    return [f"{check.file}: {failure}" for check in checks for failure in check.failures]
+
+
+@pytest.fixture
+def copied(golden, tmp_path):
+    """A writable folder with some files of a golden folder."""
+
+    def copy(folder, *names):
+        for name in (*NEEDED, *names):
+            shutil.copy(golden(f"{folder}/{name}"), tmp_path / name)
+            (tmp_path / name).chmod(0o644)
+        return tmp_path
+
+    return copy
+
+
+@pytest.mark.parametrize("folder", ["lumina_dimoo", "mmada/tiny", "mmada/primitives"])
+def test_recorded_data_is_reproduced(folder):
+    root = golden_path(folder)
+    if root is None:
+        pytest.skip(f"golden data {folder} is not here")
+    assert failures(root, "" if folder != "lumina_dimoo" else r"^[^/]*$") == []
+
+
+@pytest.mark.parametrize("name", ["lumina_dimoo/realvocab", "mmada/realvocab"])
+def test_forward_with_the_real_vocabulary_is_reproduced(golden, name):
+    assert failures(golden(name), "forward|4x4") == []
+
+
+@pytest.mark.parametrize("step, field", [(0, "sampled_codes"), (3, "still_masked_positions")])
+def test_one_changed_token_of_a_step_is_noticed(copied, step, field):
+    folder = copied("lumina_dimoo", CASE)
+    case = json.loads((folder / CASE).read_text())
+    case["steps"][step][field][5] += 1
+    (folder / CASE).write_text(json.dumps(case))
+    (failure,) = failures(folder)
+    assert f"step {step}" in failure and "1 of" in failure
+
+
+def test_one_changed_final_token_is_noticed_and_makes_the_command_fail(copied, capsys):
+    folder = copied("lumina_dimoo", CASE)
+    assert main(["verify", str(folder)]) == 0
+    case = json.loads((folder / CASE).read_text())
+    case["vq_codes"][-1] = (case["vq_codes"][-1] + 1) % case["codebook_size"]
+    (folder / CASE).write_text(json.dumps(case))
+    capsys.readouterr()
+    assert main(["verify", str(folder), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert not result["agrees"] and result["failed"] == 1
+    assert "final codebook indices: 1 of 64 differ" in result["files"][0]["failures"][0]
+
+
+def test_a_changed_draw_of_mmada_is_noticed(copied):
+    name = "generate_one_step.safetensors"
+    folder = copied("mmada/tiny", name, name.replace(".safetensors", ".json"))
+    data = load_file(folder / name)
+    data["final_codes"][0, 0] += 1
+    save_file(data, folder / name)
+    assert any("final codebook indices" in failure for failure in failures(folder))
+
+
+def test_a_changed_weight_is_noticed(copied):
+    folder = copied("lumina_dimoo", "forward.safetensors")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.transformer.blocks.1.up_proj.weight"][3, 3] += 0.5
+    save_file(weights, folder / "model.safetensors")
+    assert any("logits" in failure for failure in failures(folder))
+
+
+def test_a_file_that_nothing_reads_is_a_failure(copied):
+    folder = copied("lumina_dimoo", CASE)
+    (folder / "unknown.json").write_text("{}")
+    assert failures(folder) == ["unknown.json: no check reads this file"]
+
+
+def test_block_wise_text_is_skipped_with_a_reason(golden):
+    folder = golden("lumina_dimoo/generate_text_g20_b10_s6_cfg1.5.json").parent
+    (check,) = verify(folder, "generate_text_g20")
+    assert check.skipped and check.passed and "block-wise" in check.to_text()
+
+
+def test_an_empty_folder_is_refused(tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 2
+    assert "no files" in capsys.readouterr().err
+
+
+def test_a_damaged_file_is_one_failed_line(copied):
+    folder = copied("lumina_dimoo", CASE)
+    (folder / CASE).write_text("{")
+    (failure,) = failures(folder)
+    assert "cannot be checked" in failure
