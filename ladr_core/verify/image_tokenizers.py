@@ -92,7 +92,7 @@ def _check_painting(
     check: FileCheck, key: str, indices: Tensor, size: tuple[int, int], prepared: Any, paint: dict[str, Any]
 ) -> None:
     ids = LuminaIds()
-    masked = painting_mask((size[1], size[0]), tuple(prepared), tuple(indices.shape), paint)
+    masked = painting_mask((size[1], size[0]), (prepared[0], prepared[1]), (indices.shape[0], indices.shape[1]), paint)
     what = f"{key} {paint['mask_mode']} {paint['mask_h_ratio']} x {paint['mask_w_ratio']}"
     check.equal(f"{what} cells", masked, paint["masked_grid"])
     tokens = torch.where(masked, ids.mask, indices + ids.image_offset)

@@ -114,13 +114,13 @@ def check_sampling(folder: GoldenFolder, name: str) -> list[FileCheck]:
         expected = torch.floor(2**20 * data[key][: steps - 1]).long().clamp_min(1)
         tensors.equal(f"cosine of {steps} steps", found, expected)
     for kind in ("f32", "bf16", "f16"):
-        found = gumbel_added(data[f"gumbel.{kind}.u"])
-        tensors.close(f"noise in {kind}", found, data[f"gumbel.{kind}.g"], 1e-5)
+        noise = gumbel_added(data[f"gumbel.{kind}.u"])
+        tensors.close(f"noise in {kind}", noise, data[f"gumbel.{kind}.g"], 1e-5)
     for case in cases["gumbel_max_sample"]:
         key, tau = case["case"], case["tau"]
         logits, noise = data[f"{key}.logits"], gumbel_added(data[f"{key}.u"])
-        found = logits.argmax(dim=-1) if tau == 0 else (logits / tau + noise).argmax(dim=-1)
-        tensors.equal(f"{key} draw", found, data[f"{key}.index"])
+        drawn = logits.argmax(dim=-1) if tau == 0 else (logits / tau + noise).argmax(dim=-1)
+        tensors.equal(f"{key} draw", drawn, data[f"{key}.index"])
     for case in cases["mask_by_random_topk"]:
         _check_choice(check, tensors, case, data)
     _check_bfloat16_step(tensors, cases["bf16_step"], data)
