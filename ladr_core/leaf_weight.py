@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -13,5 +15,6 @@ def leaf_weight(leaf: nn.Module, like: Tensor, rows: slice | None = None) -> Ten
     read = getattr(leaf, "read_weight", None)
     if read is not None:
         return read(like, rows)
-    weight = leaf.weight if rows is None else leaf.weight[rows]
+    stored: Any = leaf.weight
+    weight = stored if rows is None else stored[rows]
     return weight.to(device=like.device, dtype=like.dtype)

@@ -46,6 +46,8 @@ def scaled_layers(operations: Any) -> Any:
     """The same layers with a Linear that multiplies by its scale; they must cast weights to their input's dtype."""
 
     class Linear(operations.Linear):  # type: ignore[misc, name-defined]
+        weight: nn.Parameter
+
         def __init__(self, *args: Any, **kwargs: Any):
             super().__init__(*args, **kwargs)
             device = kwargs.get("device")

@@ -185,7 +185,7 @@ class LLaDATransformer(nn.Module):
         }
         if config.learned_positions:
             parts["wpe"] = operations.Embedding(config.max_sequence_length, config.d_model, **factory)
-        self.transformer = nn.ModuleDict(parts)
+        self.transformer: Any = nn.ModuleDict(parts)  # Any: a type checker cannot know what each name holds
 
     def embed(self, token_ids: Tensor, positions: Tensor) -> Tensor:
         """Input [B, L, d] of the first block for token_ids [B, L] at positions [B, L] or [L]."""

@@ -61,6 +61,11 @@ class MAGVITv2Config:
 class _Attention(nn.Module):
     """One-head attention over the h * w places of x [B, C, h, w], added to it."""
 
+    q: nn.Module
+    k: nn.Module
+    v: nn.Module
+    proj_out: nn.Module
+
     def __init__(self, width: int, ops: Any, **factory: Any):
         super().__init__()
         self.norm = ops.GroupNorm(GROUPS, width, eps=NORM_EPS, **factory)
