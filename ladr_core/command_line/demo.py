@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model, device)
     preset = find_preset(PRESET)
     recipes = (
-        Recipe("baseline", replace(preset.settings, steps=BASELINE_STEPS)),
+        Recipe("baseline", SamplerSettings(steps=BASELINE_STEPS)),
         Recipe(preset.sampler, preset.settings, preset.rescue),
     )
     for recipe in recipes:  # the first calls of a network are slow: they are not part of what is measured
