@@ -20,6 +20,7 @@ from ..vq.vqmodel import VQModel, VQModelConfig
 from .families import LUMINA_DIMOO
 from .layers import FLOAT8, MARKER, SCALE, CastingLayers, quantise_weight, scaled_layers
 from .parts import CheckpointParts, expected_shapes, find_parts
+from .tensor_files import TensorFiles
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,12 @@ def load_vq(parts: CheckpointParts, operations: Any, device: Any) -> VQModel | M
             state[name] = (tensor.float() if tensor.is_floating_point() else tensor).to(device)
     vq.load_state_dict({name: value.to(device) for name, value in state.items()}, strict=True, assign=True)
     return vq.eval().requires_grad_(False)
+
+
+def stored_weight(files: TensorFiles, name: str, dtype: torch.dtype | None) -> Tensor:
+    """One weight in the wanted dtype, its scale applied where it has one."""
+    scale_name = name.replace(".weight", "." + SCALE)
+    return _unscaled(files.tensor(name), files.tensor(scale_name) if scale_name in files.names else None, dtype)
 
 
 def _unscaled(weight: Tensor, scale: Tensor | None, dtype: torch.dtype | None) -> Tensor:

@@ -111,6 +111,14 @@ class TensorFiles:
                     if self._is_ours(name):
                         yield self._own(name), file.get_tensor(name)
 
+    def tensor(self, own_name: str) -> Tensor:
+        """One tensor by its own name, a view of the memory-mapped file."""
+        from safetensors import safe_open
+
+        stored = self.names[own_name]
+        with safe_open(str(self._places[stored].path), framework="pt", device="cpu") as file:
+            return file.get_tensor(stored)
+
 
 def _missing_shards(
     folder: Path, title: str, page: str, missing: list[str], weight_map: Mapping[str, str], sizes: Mapping[str, int]
