@@ -17,6 +17,11 @@ from .preview import StepDisplay, check_interrupt, code_colors, needs_colors
 from .token_latent import read_latent, write_latent
 
 
+def show_text(node_id: Any, lines: list[str]) -> None:
+    """Show text on the node."""
+    PromptServer.instance.send_progress_text("\n".join(lines), str(node_id))
+
+
 def run_sampler(
     node_id: Any,
     sampler: str,
@@ -42,6 +47,9 @@ def run_sampler(
     seeds = [(SEED.check(seed) + index) % 2**64 for index in latent.batch_index]
     batch = len(seeds)
 
+    notices = getattr(dllm, "prompt_notices", lambda text: [])(prompt.text)
+    # The front end stacks text and preview in the order in which they first come, and later text over the picture.
+    show_text(node_id, [*notices, f"at most {values.steps} network evaluations"])
     if preview and needs_colors(vae):
         code_colors(vae)
     patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
@@ -53,6 +61,5 @@ def run_sampler(
         codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
         before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
     )  # fmt: skip
-    notices = getattr(dllm, "prompt_notices", lambda text: [])(prompt.text)
-    PromptServer.instance.send_progress_text("\n".join([*notices, report.to_text()]), str(node_id))
+    show_text(node_id, [*notices, report.to_text()])
     return io.NodeOutput(write_latent(latent_image, indices), report.to_json(cells=False))
