@@ -14,7 +14,7 @@ COMMANDS = {
     "generate": "draw pictures from a prompt",
     "demo": "draw some prompts with the baseline and with LADR, side by side",
     "verify": "compare models and samplers with recorded reference data",
-    "convert": "write a checkpoint as one .safetensors file",
+    "convert": "write a checkpoint as one .safetensors file, or a PEFT LoRA as ComfyUI knows it",
 }
 MISTAKE, INTERRUPTED = 2, 130  # exit codes
 
