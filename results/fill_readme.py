@@ -48,6 +48,12 @@ def demo_caption() -> str:
     )
 
 
+def templates() -> str:
+    """The names of the templates."""
+    names = sorted((path.stem for path in (README.parent / "workflows").glob("*.json")), key=lambda n: ("(" in n, n))
+    return "Templates: " + "; ".join(names) + "."
+
+
 def settings_table() -> str:
     """All settings of the samplers."""
     rows = []
@@ -133,6 +139,7 @@ def memory_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo_caption,
+    "templates": templates,
     "settings": settings_table,
     "presets": presets_table,
     "scores": scores_table,
