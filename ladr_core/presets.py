@@ -1,6 +1,7 @@
 """Presets: named sets of values for the samplers.
 
-The values are provisional until they are replaced by measured ones.
+The values of the first three are provisional until they are replaced by measured ones; those of the large models' own
+samplers are the published ones, with `cfg` as KSampler counts it (the published scale plus 1).
 """
 
 from __future__ import annotations
@@ -42,6 +43,24 @@ PRESETS: dict[str, Preset] = {
             "bold rescue, fewest evaluations",
             settings=SamplerSettings(steps=32),
             rescue=RescueSettings(risk_bound=0.4, rescue_cap=8.0),
+        ),
+        Preset(
+            "lumina-dimoo",
+            "Lumina-DiMOO as its authors draw",
+            sampler="lumina-dimoo",
+            settings=SamplerSettings(steps=64, cfg=5.0, choice_temperature=1.0),
+        ),
+        Preset(
+            "lumina-dimoo-edit",
+            "Lumina-DiMOO as its authors edit",
+            sampler="lumina-dimoo",
+            settings=SamplerSettings(steps=64, cfg=3.5, choice_temperature=1.0, image_cfg=5.0),
+        ),
+        Preset(
+            "mmada",
+            "MMaDA as its authors draw",
+            sampler="mmada",
+            settings=SamplerSettings(steps=15, cfg=4.5, choice_temperature=1.0),
         ),
     )
 }
