@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ..ladr_core.errors import InputError
+from ..ladr_core.memory import run_bytes
 from ..ladr_core.models.contract import DLLM
 from ..ladr_core.models.llada import dot_product_attention
+from ..ladr_core.token_grid import TokenGrid
 
 _GIVEN = "the MODEL of Load dLLM, which draws tokens, not noise"
 _REMEDY = "Remove that node: the dLLM samplers would not execute it"
@@ -83,13 +85,9 @@ class DLLMModel(torch.nn.Module):
 
     def memory_required(self, input_shape: Any, cond_shapes: Any = None) -> float:
         """Bytes of activations and logits for a latent of shape [B, 1, H, W]."""
-        batch, cells = input_shape[0], input_shape[-2] * input_shape[-1]
-        config = self.diffusion_model.config
-        itemsize = max(2, self.get_dtype().itemsize)
-        tokens = 3 * batch * (cells + input_shape[-2] + 512)  # up to three branches, newlines, text
-        activations = tokens * (8 * config.d_model + 3 * config.mlp_hidden_size) * itemsize
-        logits = 3 * batch * cells * self.dllm.codebook_size * (itemsize + 8)
-        return activations + logits
+        grid = TokenGrid(input_shape[-2], input_shape[-1])
+        config, itemsize = self.diffusion_model.config, self.get_dtype().itemsize
+        return run_bytes(config, self.dllm.codebook_size, input_shape[0], grid, itemsize)
 
 
 def make_model(dllm: DLLM, vae: Any) -> comfy.model_patcher.ModelPatcher:

@@ -21,6 +21,7 @@ from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSe
 
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
+GIB, KEPT_FREE = 1024**3, 1.0  # what the driver, the desktop and ComfyUI keep for themselves, in GiB
 DEMO = RESULTS / "demo" / "demo.json"
 
 
@@ -133,8 +134,26 @@ def rate(value: dict[str, float]) -> str:
 
 
 def memory_table() -> str:
-    """Memory of the large models by precision and size."""
-    return "The weights of an 8B model take 16.2 GB in bfloat16 and half of that in float8."
+    """What an 8B model needs by precision and picture size, and what that means on cards of four sizes."""
+    import torch
+
+    from ladr_core.memory import run_bytes, weight_bytes
+    from ladr_core.models.llada import LLaDAConfig
+    from ladr_core.token_grid import TokenGrid
+
+    config = LLaDAConfig(d_model=4096, n_layers=32, n_heads=32, mlp_hidden_size=12288, embedding_size=134656)
+    rows = []
+    for name, dtype in (("bfloat16", torch.bfloat16), ("float8_e4m3fn", torch.float8_e4m3fn)):
+        weights = weight_bytes(config, dtype)
+        for side in (512, 1024):
+            run = run_bytes(config, 8192, 1, TokenGrid(side // 16, side // 16), 2)
+            cards = []
+            for card in (8, 12, 16, 24):
+                stays = max(0.0, (weights + run) / GIB + KEPT_FREE - card)
+                cards.append("all on the card" if stays == 0 else f"{stays:.1f} in RAM")
+            rows.append([f"`{name}`", f"{side} x {side}", f"{weights / GIB:.1f}", f"{run / GIB:.1f}", *cards])
+    head = ["dtype", "picture", "weights", "run", *(f"{card} GB card" for card in (8, 12, 16, 24))]
+    return table(head, rows, left=2)
 
 
 PARTS: dict[str, Callable[[], str]] = {

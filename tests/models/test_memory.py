@@ -1,0 +1,43 @@
+"""The bytes that the documentation and ComfyUI's memory management are told."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ladr_core.checkpoint.families import FAMILIES, LUMINA_DIMOO, MMADA
+from ladr_core.memory import run_bytes, weight_bytes
+from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
+from ladr_core.token_grid import TokenGrid
+
+ROWS = {LUMINA_DIMOO.name: 134548, MMADA.name: 134656}
+
+
+def published(rows: int) -> LLaDAConfig:
+    return LLaDAConfig(d_model=4096, n_layers=32, n_heads=32, mlp_hidden_size=12288, embedding_size=rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_published_sizes(family):
+    assert weight_bytes(published(ROWS[family.name]), torch.bfloat16) == family.bytes_in_16_bit
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_weights_are_counted_as_they_are(dtype: torch.dtype):
+    config = LLaDAConfig(d_model=32, n_layers=2, n_heads=2, mlp_hidden_size=64, embedding_size=50)
+    real = sum(parameter.nbytes for parameter in LLaDATransformer(config, dtype=dtype).parameters())
+    assert weight_bytes(config, dtype) == real
+
+
+def test_eight_bits_are_for_the_layers_only():
+    config = published(ROWS[MMADA.name])
+    tables = 2 * 2 * 134656 * 4096  # embedding and head, two bytes a number
+    whole, small = weight_bytes(config, torch.bfloat16), weight_bytes(config, torch.float8_e4m3fn)
+    assert small == pytest.approx(tables + (whole - tables) / 2, rel=1e-4)
+
+
+def test_a_run_grows_with_pictures_and_size():
+    config = published(ROWS[MMADA.name])
+    small = run_bytes(config, 8192, 1, TokenGrid(32, 32), 2)
+    assert run_bytes(config, 8192, 2, TokenGrid(32, 32), 2) == 2 * small
+    assert run_bytes(config, 8192, 1, TokenGrid(64, 64), 2) > 2 * small
