@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ _LONGEST_HEADER = 100 * 1024**2
 
 def register_model_folder() -> None:
     """Tell ComfyUI of ``models/dllm``; folders that extra_model_paths.yaml gave this key stay."""
-    folder_paths.add_model_folder_path(FOLDER_KEY, os.path.join(folder_paths.models_dir, FOLDER_KEY))
+    folder = os.path.join(folder_paths.models_dir, FOLDER_KEY)
+    folder_paths.add_model_folder_path(FOLDER_KEY, folder)
+    with contextlib.suppress(OSError):  # a read-only models folder is no reason not to load
+        os.makedirs(folder, exist_ok=True)
 
 
 def list_checkpoints() -> list[str]:

@@ -140,7 +140,7 @@ class Server:
     url: str = ""
     process: subprocess.Popen | None = field(default=None, repr=False)
 
-    def start(self, timeout: float = 180.0) -> Server:
+    def start(self, timeout: float = 600.0) -> Server:
         """Start it and wait until it answers."""
         comfy, python = find_comfyui()
         for folder in ("custom_nodes", "models/dllm", "models/loras", "input", "output", "temp", "user"):
