@@ -97,11 +97,13 @@ class LuminaDiMOO:
         if rows > needed:
             logger.warning("The embedding has %d rows, %d more than Lumina-DiMOO uses.", rows, rows - needed)
         found = tokenizer.encode(UNCONDITION)
-        if found != [ids.uncondition]:
+        if ids.uncondition not in found:
             raise CheckpointError(
                 f"the tokenizer reads {UNCONDITION} as {found} instead of [{ids.uncondition}]; "
                 "put the tokenizer files published with Lumina-DiMOO beside its weights."
             )
+        if len(found) > 1:
+            logger.warning("The tokenizer adds tokens of its own to a text (%s); Lumina-DiMOO expects none.", found)
 
     def with_ml_cache(self, settings: MLCacheSettings | None) -> LuminaDiMOO:
         """The same model whose denoisers reuse keys and values between steps (or do not, for None)."""

@@ -90,6 +90,11 @@ class MMaDA:
         rows, needed = transformer.config.embedding_size, ids.image_offset + ids.codebook_size
         if rows < needed:
             raise CheckpointError(f"the embedding has {rows} rows, but MMaDA's image tokens end at {needed}.")
+        if len(tokenizer) > ids.image_offset:
+            logger.warning(
+                "The tokenizer has %d tokens, but MMaDA's image tokens start at %d; is it MMaDA's own?",
+                len(tokenizer), ids.image_offset,
+            )  # fmt: skip
 
     def with_padding(self, padded: bool) -> MMaDA:
         """The same model with its text padded as published, or (False) without."""
