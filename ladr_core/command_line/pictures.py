@@ -63,6 +63,8 @@ def load_model(place: str, device: Any, dtype: str = "auto") -> DLLM:
     if place == BUILTIN or CONFIG_KEY in _metadata(path):
         if wanted == torch.float8_e4m3fn:
             raise InputError("dtype", dtype, "16 or 32 bits for the built-in model", "Set dtype to auto")
+        # Its layers are too small to share: on a busy machine threads that wait for each other take ten times longer.
+        torch.set_num_threads(1)
         file = {} if place == BUILTIN else {"path": path}
         model = load_builtin(**file, dtype=wanted or torch.float32)
     else:
