@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..builtin import load_builtin
+from ..builtin import WEIGHTS, load_builtin
 from ..command_line import MISTAKE, OneSentenceParser
 from ..command_line.setting_options import typed_value
 from ..errors import CheckpointError, InputError
@@ -32,6 +32,7 @@ from .sheet import draw_sheet
 from .tables import to_markdown
 
 INTERRUPTED = 130
+DTYPES = ("float32", "bfloat16")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -60,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     words = "also time N pictures one at a time per configuration (default 0)"
     add("--timing", type=int, default=0, metavar="N", help=words)
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: torch decides)")
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="the transformer's arithmetic (default float32)")
     add("--model", type=Path, metavar="FILE", help="weights of a built-in model, if not the shipped ones")
     words = "judge an unfinished training instead: the folder with vq.pt and transformer.pt"
     add("--training_run", "--training-run", type=Path, metavar="FOLDER", help=words)
@@ -95,7 +97,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     prompts = evaluation_prompts(args.half, args.prompts)
     name = model_fingerprint(model)
     result: dict[str, Any] = {"model": name, "half": args.half, "prompts": len(prompts), "repetitions": args.seeds,
-                              "batch": args.batch, "machine": describe_machine()}  # fmt: skip
+                              "batch": args.batch, "dtype": args.dtype, "machine": describe_machine()}  # fmt: skip
     result["ceiling"] = measure_ceiling(model, prompts, args.seeds)
     print(f"ceiling (VQ reconstructions of rendered truth): {100 * result['ceiling']['overall']:.1f} %", flush=True)
     result["configurations"] = []
@@ -165,7 +167,7 @@ def read_tuned(path: Path) -> list[dict[str, Any]]:
 def load_model(args: argparse.Namespace) -> BuiltinDLLM:
     """The shipped model, a given file, or the averaged weights of a training folder."""
     if args.training_run is None:
-        return load_builtin(args.model) if args.model else load_builtin()
+        return load_builtin(args.model or WEIGHTS, dtype=getattr(torch, args.dtype))
     from ..training.export import export_builtin
     from ..worlds.shapes import ShapesWorld
 
@@ -177,4 +179,4 @@ def load_model(args: argparse.Namespace) -> BuiltinDLLM:
         target = Path(folder) / "model.safetensors"
         record = export_builtin(ShapesWorld(), args.training_run, target)
         print(f"training: {record}", flush=True)
-        return load_builtin(target)
+        return load_builtin(target, dtype=getattr(torch, args.dtype))

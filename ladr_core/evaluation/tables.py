@@ -16,7 +16,7 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         f"# {result['model']}: {result['half']} half, {pictures} per configuration",
         "",
         f"{machine['cpu']}, {machine['threads']} of {machine['cores']} threads, torch {machine['torch']}, "
-        f"Python {machine['python']}, batches of {result['batch']}. Per cent of pictures that show what the prompt "
+        f"Python {machine['python']}, batches of {result['batch']}, {result['dtype']}. Per cent of pictures that show what the prompt "
         "says; in brackets 95 % intervals (categories: Wilson; overall and differences: bootstrap over captions).",
         "",
         _row(["", "NFE", "s", *CATEGORIES, "overall"]),
