@@ -16,8 +16,9 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         f"# {result['model']}: {result['half']} half, {pictures} per configuration",
         "",
         f"{machine['cpu']}, {machine['threads']} of {machine['cores']} threads, torch {machine['torch']}, "
-        f"Python {machine['python']}, batches of {result['batch']}, {result['dtype']}. Per cent of pictures that show what the prompt "
-        "says; in brackets 95 % intervals (categories: Wilson; overall and differences: bootstrap over captions).",
+        f"Python {machine['python']}, batches of {result['batch']}, {result['dtype']}. Per cent of pictures that show "
+        "what the prompt says; in brackets 95 % intervals (categories: Wilson; overall and differences: bootstrap over "
+        "captions).",
         "",
         _row(["", "NFE", "s", *CATEGORIES, "overall"]),
         _row(["---", *["---:"] * (len(CATEGORIES) + 3)]),

@@ -169,7 +169,8 @@ def test_differences_are_paired_and_tables_show_them(prompts):
     assert best_of_each([slow, fast]) == [slow["values"], fast["values"]]
     rates = {c: wilson(4, 4).rounded() for c in CATEGORIES}
     result = {
-        "model": "m", "half": "tuning", "prompts": 12, "repetitions": 2, "batch": 4, "machine": describe_machine(),
+        "model": "m", "half": "tuning", "prompts": 12, "repetitions": 2, "batch": 4, "dtype": "float32",
+        "machine": describe_machine(),
         "reference": "baseline 64", "configurations": [slow, fast],
         "ceiling": {"rendered": rates, "reconstructed": rates, "overall": 1.0, "token_disagreement": 0.5,
                     "colour_entropy": 3.0},
