@@ -9,13 +9,13 @@ WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 
 
 def _widgets(described: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Names of a node's widgets in order, each with whether a control widget follows it."""
+    """Names of a node's widgets in order, each with whether a control or upload widget follows it."""
     found = []
     for name in (*described["input_order"].get("required", ()), *described["input_order"].get("optional", ())):
         kind, *facts = {**described["input"].get("required", {}), **described["input"].get("optional", {})}[name]
         facts = facts[0] if facts else {}
         if isinstance(kind, list) or (kind in WIDGET_TYPES and not facts.get("forceInput")):
-            found.append((name, bool(facts.get("control_after_generate"))))
+            found.append((name, bool(facts.get("control_after_generate") or facts.get("image_upload"))))
     return found
 
 
@@ -27,9 +27,9 @@ def api_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[st
         if node["type"] in NOTES:
             continue
         values, inputs = list(node.get("widgets_values") or ()), {}
-        for name, controlled in _widgets(object_info[node["type"]]):
+        for name, followed in _widgets(object_info[node["type"]]):
             inputs[name] = values.pop(0)
-            if controlled:
+            if followed:
                 values.pop(0)
         if values and node["type"] not in ("PreviewImage", "PreviewAny"):
             raise ValueError(f"{node['type']} {node['id']}: {values} left over")

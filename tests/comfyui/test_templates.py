@@ -1,4 +1,4 @@
-"""Each template runs as it is, with the model it names."""
+"""Each template runs: those of the built-in model as they are, those of large models small and on random weights."""
 
 import json
 
@@ -6,23 +6,51 @@ import pytest
 from comfyui.client import run
 from comfyui.launch import PACK
 from comfyui.template_prompt import api_prompt
+from tiny_checkpoints import write_lumina, write_magvit, write_mmada
 
-BUILT_IN = [
-    path
-    for path in sorted((PACK / "workflows").glob("*.json"))
-    if "built-in shapes" in path.read_text(encoding="utf-8")
-]
+FILES = sorted((PACK / "workflows").glob("*.json"))
+BUILT_IN = [path for path in FILES if "built-in shapes" in path.read_text(encoding="utf-8")]
+LARGE = [path for path in FILES if path not in BUILT_IN]
+SAMPLERS = ("LADR_Sampler", "LADR_BaselineSampler")
+
+
+def _prompt(server, path):
+    return api_prompt(json.loads(path.read_text(encoding="utf-8")), server.get("/object_info"))
+
+
+def _has_run(server, prompt):
+    result = run(server, prompt, timeout=300)
+    assert result.status == "success", result.error
+    assert [node for node, value in result.outputs.items() if value.get("images")]
+    samplers = [node for node, value in prompt.items() if value["class_type"] in SAMPLERS]
+    assert samplers and all("network evaluations" in result.texts[node] for node in samplers)
+
+
+@pytest.fixture(scope="module")
+def large_models(server):
+    """Random models of the published layout, and a picture."""
+    from PIL import Image
+
+    folder = server.base / "models" / "dllm"
+    write_lumina(folder / "Lumina-DiMOO")
+    write_mmada(folder / "MMaDA-8B-MixCoT")
+    write_magvit(folder / "magvitv2")
+    picture = Image.new("RGBA", (96, 64), (200, 120, 60, 255))
+    picture.paste((0, 0, 0, 0), (32, 16, 64, 48))  # transparent = masked
+    picture.save(server.base / "input" / "example.png")
 
 
 @pytest.mark.parametrize("path", BUILT_IN, ids=lambda path: path.stem)
-def test_a_template_runs_and_shows_a_picture(server, path):
-    workflow = json.loads(path.read_text(encoding="utf-8"))
-    prompt = api_prompt(workflow, server.get("/object_info"))
-    result = run(server, prompt, timeout=300)
-    assert result.status == "success", result.error
-    shown = [node for node, value in result.outputs.items() if value.get("images")]
-    assert shown
-    samplers = [
-        node for node, value in prompt.items() if value["class_type"] in ("LADR_Sampler", "LADR_BaselineSampler")
-    ]
-    assert samplers and all("network evaluations" in result.texts[node] for node in samplers)
+def test_a_template_of_the_built_in_model_runs_as_it_is(server, path):
+    _has_run(server, _prompt(server, path))
+
+
+@pytest.mark.parametrize("path", LARGE, ids=lambda path: path.stem)
+def test_a_template_of_a_large_model_runs_on_random_weights(server, large_models, path):
+    prompt = _prompt(server, path)
+    for node in prompt.values():
+        if node["class_type"] in SAMPLERS:
+            node["inputs"]["steps"] = 2
+        if "width" in node["inputs"] and not path.stem.startswith("MMaDA"):
+            node["inputs"].update(width=64, height=64)
+    _has_run(server, prompt)
