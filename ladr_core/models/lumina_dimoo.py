@@ -195,7 +195,7 @@ class LuminaDiMOO:
             )  # fmt: skip
 
 
-def tiny_ids(shift: int, codebook_size: int) -> LuminaIds:
+def shifted_ids(shift: int, codebook_size: int) -> LuminaIds:
     """Token ids of a reduced model: every special id lower by `shift`, and a smaller codebook."""
     real = LuminaIds()
     names = [name for name in LuminaIds.__dataclass_fields__ if name != "codebook_size"]

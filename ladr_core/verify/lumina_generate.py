@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from ..models.lumina_dimoo import LuminaIds, answer_sequence
+from ..models.lumina_dimoo import LuminaIds, answer_sequence, shifted_ids
 from ..models.ml_cache import MLCacheDenoiser, MLCacheSettings
 from ..models.sequence import SequenceDenoiser, TokenSequence
 from ..noise import NoiseSource, PerImageNoise, RecordedNoise
@@ -22,13 +23,9 @@ LOGITS_TOLERANCE = 2e-4
 
 
 def case_ids(case: dict[str, Any]) -> LuminaIds:
-    """The token ids of a recorded case; the special ones keep their distance from the mask."""
-    real = LuminaIds()
-    shift = real.mask - case["mask_token_id"]
-    names = ("newline", "begin_image", "end_image", "uncondition", "begin_answer", "end_answer")
-    ids = {name: getattr(real, name) - shift for name in names}
-    ids |= {"mask": case["mask_token_id"], "image_offset": case["text_vocab_size"]}
-    return LuminaIds(**ids, codebook_size=case["codebook_size"])
+    """The token ids of a recorded case."""
+    ids = shifted_ids(LuminaIds().mask - case["mask_token_id"], case["codebook_size"])
+    return replace(ids, newline=case["newline_id"], image_offset=case["text_vocab_size"])
 
 
 def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
