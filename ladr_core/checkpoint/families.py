@@ -53,5 +53,7 @@ def find_family(config: Mapping[str, Any], *, has_vqvae: bool = False) -> Family
     for family in FAMILIES:
         if named & set(family.architectures) or config.get("model_type") in family.model_types:
             return family
+    if config.get("model_type") == "llada" and {"llm_vocab_size", "num_vq_tokens"} & config.keys():
+        return MMADA  # some copies keep the type of the text model it grew from
     # Lumina-DiMOO's own type is that of the text model it grew from; its image tokenizer beside it tells.
     return LUMINA_DIMOO if config.get("model_type") == "llada" and has_vqvae else None

@@ -35,10 +35,6 @@ _EDIT = "Generate an image applying the following editing instruction based on t
 _STYLE = "Transform the current image into the style of the provided image."
 _VIEW = "Generate a view-image based on the given image."
 _OTHER = "Generate an image according to the prompt and image."
-_UNDERSTAND = (
-    "You are a multimodal model that can process both text and images. Answer the following question based on the "
-    "provided images. Analyze each image and combine relevant details to answer."
-)
 _MAPS = {
     "canny": "canny edge map",
     "hed": "hed edge map",
@@ -84,11 +80,6 @@ def conditional_prompt(task: str, text: str) -> str:
 def unconditional_prompt(task: str, text: str = "") -> str:
     """Prompt string of a task without the user's text, or with a negative text in its place."""
     return prompt_string(task_texts(task, "")[0], text.strip() or UNCONDITION)
-
-
-def understanding_prompt(text: str) -> str:
-    """Prompt string of a question about an image; kept for verification, the pack draws images only."""
-    return prompt_string(_UNDERSTAND, text)
 
 
 def reference_count(task: str) -> tuple[int, int]:

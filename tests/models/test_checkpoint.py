@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ladr_core.checkpoint import find_parts, load_dllm
+from ladr_core.checkpoint.families import LUMINA_DIMOO, MMADA, find_family
 from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantise_weight
 from ladr_core.command_line import main
 from ladr_core.errors import CheckpointError
@@ -259,6 +260,13 @@ def test_folders_of_other_models_are_refused_by_what_they_are(tmp_path):
         load_dllm(tmp_path / "magvitv2")
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         load_dllm(tmp_path / "magvitv2" / "..", vq_path=None) if not (tmp_path / "config.json").unlink() else None
+
+
+def test_families_are_told_apart_by_their_configuration():
+    assert find_family({"model_type": "mmada"}) is MMADA
+    assert find_family({"model_type": "llada", "llm_vocab_size": 126464}) is MMADA
+    assert find_family({"model_type": "llada"}, has_vqvae=True) is LUMINA_DIMOO
+    assert find_family({"model_type": "llada"}) is None
 
 
 def test_a_file_without_a_description_is_refused(tmp_path):

@@ -238,6 +238,14 @@ def test_an_image_of_a_batch_equals_the_image_alone(lumina, sampler):
     assert torch.equal(both[1], second[0])
 
 
+def test_a_reference_of_an_unusual_size_is_noted(lumina, caplog):
+    predict(lumina, [Prompt("x", "edit_add", (image(),))])
+    assert "edits best at its own sizes" in caplog.text
+    caplog.clear()
+    lumina._check_references(Prompt("x", "edit_add", (image(32, 32),)), TokenGrid(32, 32))
+    assert not caplog.text
+
+
 def test_edits_run_through_the_published_sampler(lumina):
     prompt = Prompt("make it blue", "edit_add", (image(),))
     results = []
