@@ -77,8 +77,10 @@ def presets_table() -> str:
         changed = [f"`{k}` {str(v).lower()}" for k, v in values.items() if v != defaults[k]] or ["the defaults"]
         entry = measured.get(f"{preset.sampler} {preset.name}")
         cells = [f"{entry['nfe']:.1f}", rate(entry["overall"])] if entry else ["", ""]
-        rows.append([f"`{preset.name}`", ", ".join(changed), *cells])
-    return table(["preset", "values", "NFE", "score"], rows, left=2)
+        rows.append([f"`{preset.name}`", preset.meaning, f"`{preset.sampler}`", ", ".join(changed), *cells])
+    if not measured:
+        return table(["preset", "meaning", "sampler", "values"], [row[:4] for row in rows], left=4)
+    return table(["preset", "meaning", "sampler", "values", "NFE", "score"], rows, left=4)
 
 
 def scores_table() -> str:
@@ -156,6 +158,38 @@ def memory_table() -> str:
     return table(head, rows, left=2)
 
 
+def speed_table() -> str:
+    """The official implementation of Lumina-DiMOO and ours on the same weights."""
+    rows, machines = [], []
+    for path in sorted(RESULTS.glob("official_lumina*.json")):
+        result = read(path)
+        width, layers = result["transformer"]["d_model"], result["transformer"]["n_layers"]
+        machines.append(
+            f"{result['device']}, {result['dtype']}, torch {result['torch']} ([{path.name}](results/{path.name}))"
+        )
+        for case in result["results"]:
+            seconds, peak = case["seconds_per_step"], case["peak_bytes"]
+            saved = (peak["official"] - peak["ours"]) / GIB
+            rows.append([
+                f"{layers} layers of width {width}", f"{case['pixels']} x {case['pixels']}",
+                "with" if case["ml_cache"] else "without", f"{seconds['official']:.3f}", f"{seconds['ours']:.3f}",
+                f"{case['speed_up']:.2f}", f"{saved:+.2f}", "yes" if case["same_tokens"] else "no",
+            ])  # fmt: skip
+    if not rows:
+        return "`python results/official_lumina.py` compares with the official implementation of Lumina-DiMOO."
+    head = [
+        "transformer",
+        "picture",
+        "ML-Cache",
+        "official s/step",
+        "ours s/step",
+        "times faster",
+        "GiB saved",
+        "same tokens",
+    ]
+    return table(head, rows, left=3) + "\n\nRandom weights, both in alternation; " + "; ".join(machines) + "."
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo_caption,
     "templates": templates,
@@ -163,6 +197,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "presets": presets_table,
     "scores": scores_table,
     "memory": memory_table,
+    "speed": speed_table,
 }
 
 
