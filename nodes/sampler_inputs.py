@@ -59,11 +59,15 @@ def rescue_inputs() -> list[Any]:
 
 
 def sampler_outputs() -> list[Any]:
-    """The finished token grid and the report."""
+    """The finished token grid and the report, in words and whole."""
     return [
         io.Latent.Output("latent", display_name="LATENT", tooltip="The finished token grid, for VAE Decode."),
         io.String.Output(
             "report", display_name="report",
-            tooltip="JSON: network evaluations, seconds, seeds, all settings, and the counts and risk of each step.",
+            tooltip="Network evaluations, seconds and counts in a few lines, for Preview Any.",
+        ),
+        io.String.Output(
+            "report_json", display_name="report_json",
+            tooltip="The whole report as JSON: seeds, all settings, and the counts and risk of each step.",
         ),
     ]  # fmt: skip

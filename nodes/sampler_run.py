@@ -17,9 +17,9 @@ from .preview import StepDisplay, check_interrupt, code_colors, needs_colors
 from .token_latent import read_latent, write_latent
 
 
-def show_text(node_id: Any, lines: list[str]) -> None:
-    """Show text on the node."""
-    PromptServer.instance.send_progress_text("\n".join(lines), str(node_id))
+def show_text(node_id: Any, text: str) -> None:
+    """Show text on the node; newer front ends do so during the run only."""
+    PromptServer.instance.send_progress_text(text, str(node_id))
 
 
 def run_sampler(
@@ -49,7 +49,7 @@ def run_sampler(
 
     notices = getattr(dllm, "prompt_notices", lambda text: [])(prompt.text)
     # The front end stacks text and preview in the order in which they first come, and later text over the picture.
-    show_text(node_id, [*notices, f"at most {values.steps} network evaluations"])
+    show_text(node_id, "\n".join([*notices, f"at most {values.steps} network evaluations"]))
     if preview and needs_colors(vae):
         code_colors(vae)
     patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
@@ -61,5 +61,6 @@ def run_sampler(
         codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
         before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
     )  # fmt: skip
-    show_text(node_id, [*notices, report.to_text()])
-    return io.NodeOutput(write_latent(latent_image, indices), report.to_json(cells=False))
+    text = "\n".join([*notices, report.to_text()])
+    show_text(node_id, text)
+    return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json(cells=False))

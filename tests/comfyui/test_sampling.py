@@ -36,6 +36,13 @@ def test_the_node_shows_a_short_report(play):
     assert "network evaluations" in result.texts["sampler"]
 
 
+def test_the_report_output_says_the_same(play):
+    prompt = graph("ladr").set("sampler", seed=4)
+    prompt.add("words", "PreviewAny", source=["sampler", 1])
+    result = play(prompt)
+    assert result.text("words") == result.texts["sampler"]
+
+
 def test_rescue_off_is_the_baseline(play):
     baseline = play(graph("baseline").set("sampler", seed=5))
     off = play(graph("ladr").set("sampler", seed=5, rescue=False))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from node_specs.comfyui_stub import PACK, load_pack, schemas
-from node_specs.write_specs import english, locale_file, with_tables
+from node_specs.write_specs import english, locale_file, with_lists
 
 LANGUAGES = ("en", "zh")
 NODES = tuple(schemas())
@@ -53,7 +53,7 @@ def test_no_text_is_empty_or_left_in_english():
 @pytest.mark.parametrize("node_id", NODES)
 def test_help_pages_are_up_to_date_and_name_every_input(node_id, language):
     page = _page(node_id, language)
-    assert page == with_tables(page, node_id, language), "run tests/node_specs/write_specs.py"
+    assert page == with_lists(page, node_id, language), "run tests/node_specs/write_specs.py"
     for slot in (*schemas()[node_id].inputs, *schemas()[node_id].outputs):
         assert f"`{slot.display_name or slot.id}`" in page
 

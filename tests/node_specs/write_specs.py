@@ -1,8 +1,8 @@
-"""Writes what follows from the node schemas: schema.json, the English texts, and the tables of the help pages.
+"""Writes what follows from the node schemas: schema.json, the English texts, and the lists in the help pages.
 
     python tests/node_specs/write_specs.py
 
-Chinese texts are written by hand in locales/zh/nodeDefs.json; the Chinese tables are made from them.
+Chinese texts are written by hand in locales/zh/nodeDefs.json; the Chinese lists are made from them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 from node_specs.comfyui_stub import PACK, schemas, snapshot  # noqa: E402
 
 SNAPSHOT = Path(__file__).resolve().parent / "schema.json"
-TABLES = re.compile(r"(<!-- inputs -->\n).*?(<!-- end -->)", re.DOTALL)
-HEADS = {
-    "en": ("Input", "Default", "Allowed", "What it does", "Output", "What it is"),
-    "zh": ("输入", "默认值", "范围", "作用", "输出", "说明"),
-}
+LISTS = re.compile(r"(<!-- inputs -->\n).*?(<!-- end -->)", re.DOTALL)
+HEADS = {"en": ("Inputs", "Outputs", "default"), "zh": ("输入", "输出", "默认")}
 
 
 def locale_file(language: str) -> Path:
@@ -50,27 +47,31 @@ def english() -> dict[str, Any]:
     return made
 
 
-def tables(node_id: str, language: str) -> str:
-    """The table of inputs and that of outputs of a help page."""
+def lists(node_id: str, language: str) -> str:
+    """The inputs and outputs of a help page; lists, because the help panel is too narrow for tables."""
     texts = json.loads(locale_file(language).read_text(encoding="utf-8"))[node_id]
-    name, default, allowed, does, output, what = HEADS[language]
-    lines = [f"| {name} | {default} | {allowed} | {does} |", "|---|---|---|---|"]
+    inputs, outputs, default = HEADS[language]
+    lines = [f"## {inputs}", ""]
     for slot in schemas()[node_id].inputs:
-        facts = slot.facts()
-        limits = f"{facts['min']} ... {facts['max']}" if "min" in facts else ""
+        facts, notes = slot.facts(), []
+        if "default" in facts:
+            value = str(facts["default"]).lower() if slot.io_type == "BOOLEAN" else facts["default"]
+            notes.append(f"{default} {value}")
+        if "min" in facts:
+            notes.append(f"{facts['min']} ... {facts['max']}")
         if slot.id != "checkpoint" and "options" in facts:
-            limits = ", ".join(facts["options"])
-        value = str(facts.get("default", "")).lower() if slot.io_type == "BOOLEAN" else facts.get("default", "")
-        lines.append(f"| `{slot.id}` | {value} | {limits} | {texts['inputs'][slot.id]['tooltip']} |")
-    lines += ["", f"| {output} | {what} |", "|---|---|"]
+            notes.append(", ".join(facts["options"]))
+        shown = f" ({'; '.join(notes)})" if notes else ""
+        lines.append(f"- **`{slot.id}`**{shown}: {texts['inputs'][slot.id]['tooltip']}")
+    lines += ["", f"## {outputs}", ""]
     for place, slot in enumerate(schemas()[node_id].outputs):
-        lines.append(f"| `{slot.display_name}` | {texts['outputs'][str(place)]['tooltip']} |")
+        lines.append(f"- **`{slot.display_name}`**: {texts['outputs'][str(place)]['tooltip']}")
     return "\n".join(lines)
 
 
-def with_tables(page: str, node_id: str, language: str) -> str:
-    """A help page with its tables brought up to date."""
-    return TABLES.sub(lambda found: found[1] + tables(node_id, language) + "\n" + found[2], page)
+def with_lists(page: str, node_id: str, language: str) -> str:
+    """A help page with its lists brought up to date."""
+    return LISTS.sub(lambda found: found[1] + lists(node_id, language) + "\n" + found[2], page)
 
 
 def main() -> None:
@@ -80,7 +81,7 @@ def main() -> None:
     for node_id in schemas():
         for language in HEADS:
             page = PACK / "web" / "docs" / node_id / f"{language}.md"
-            page.write_text(with_tables(page.read_text(encoding="utf-8"), node_id, language), encoding="utf-8")
+            page.write_text(with_lists(page.read_text(encoding="utf-8"), node_id, language), encoding="utf-8")
 
 
 if __name__ == "__main__":
