@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..builtin import CONFIG_KEY, load_builtin
 from ..errors import CheckpointError
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
@@ -18,6 +19,7 @@ from ..models.mmada import MMaDA
 from ..vq.magvit2 import LookupFreeQuantiser, MAGVITv2, MAGVITv2Config
 from ..vq.vqmodel import VQModel, VQModelConfig
 from .families import LUMINA_DIMOO
+from .header import read_header
 from .layers import FLOAT8, MARKER, SCALE, CastingLayers, quantise_weight, scaled_layers
 from .parts import CheckpointParts, expected_shapes, find_parts
 from .tensor_files import TensorFiles
@@ -35,15 +37,19 @@ def load_dllm(
     device: Any = "cpu",
     vq_path: str | Path | None = None,
 ) -> DLLM:
-    """Load Lumina-DiMOO or MMaDA from a folder as published or from a file written by `convert`.
+    """Load Lumina-DiMOO or MMaDA from a folder as published or a file of `convert`, or the built-in model from its file.
 
     operations: the layer classes (torch.nn or ComfyUI's; for 8-bit weights they must cast to the dtype of their input).
     dtype: of the transformer's weights, None = as stored, float8_e4m3fn = the layers in 8 bits with a scale each and
     the rest as stored. vq_path: folder or file of the image tokenizer where it is not beside the weights. The image
     tokenizer is always float32. Raises CheckpointError, which names what is missing or wrong.
     """
+    path = Path(path)
+    if path.suffix == ".safetensors" and path.is_file() and CONFIG_KEY in read_header(path).metadata:
+        kept = torch.float32 if dtype is None else dtype
+        return load_builtin(path, operations=operations, vq_operations=operations, dtype=kept, device=device)
     started = time.perf_counter()
-    parts = find_parts(Path(path), None if vq_path is None else Path(vq_path))
+    parts = find_parts(path, None if vq_path is None else Path(vq_path))
     transformer = load_transformer(parts, operations, dtype, device)
     vq = load_vq(parts, operations, device)
     model: DLLM

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ladr_core.builtin import WEIGHTS
 from ladr_core.checkpoint import find_parts, load_dllm
 from ladr_core.checkpoint.families import LUMINA_DIMOO, MMADA, find_family
 from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantise_weight
@@ -267,6 +268,12 @@ def test_families_are_told_apart_by_their_configuration():
     assert find_family({"model_type": "llada", "llm_vocab_size": 126464}) is MMADA
     assert find_family({"model_type": "llada"}, has_vqvae=True) is LUMINA_DIMOO
     assert find_family({"model_type": "llada"}) is None
+
+
+def test_the_built_in_model_loads_by_the_same_function():
+    if not WEIGHTS.is_file():
+        pytest.skip("the built-in model's file is not here")
+    assert load_dllm(WEIGHTS).name == "builtin-shapes"
 
 
 def test_a_file_without_a_description_is_refused(tmp_path):
