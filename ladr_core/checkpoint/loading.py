@@ -37,7 +37,7 @@ def load_dllm(
     device: Any = "cpu",
     vq_path: str | Path | None = None,
 ) -> DLLM:
-    """Load Lumina-DiMOO or MMaDA from a folder as published or a file of `convert`, or the built-in model from its file.
+    """Load Lumina-DiMOO or MMaDA from a folder as published or a file of `convert`, or the built-in model (its file).
 
     operations: the layer classes (torch.nn or ComfyUI's; for 8-bit weights they must cast to the dtype of their input).
     dtype: of the transformer's weights, None = as stored, float8_e4m3fn = the layers in 8 bits with a scale each and
