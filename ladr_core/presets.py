@@ -1,7 +1,8 @@
 """Presets: named sets of values for the samplers.
 
-The values of the first three are provisional until they are replaced by measured ones; those of the large models' own
-samplers are the published ones, with `cfg` as KSampler counts it (the published scale plus 1).
+The first three differ in how much is rescued per scheduled cell; their other values were chosen with the built-in model on the
+tuning half of the prompts (results/tuning.json), where the differences lay within the intervals. Those of the large models'
+own samplers are the published ones, with `cfg` as KSampler counts it (the published scale plus 1).
 """
 
 from __future__ import annotations
@@ -29,20 +30,16 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "quality",
             "careful rescue, most evaluations",
-            settings=SamplerSettings(steps=64),
-            rescue=RescueSettings(risk_bound=0.1, rescue_cap=1.0, spacing=2),
+            rescue=RescueSettings(risk_bound=0.1, rescue_cap=1.0),
         ),
         Preset(
             "balanced",
             "rescue as by default",
-            settings=SamplerSettings(steps=64),
-            rescue=RescueSettings(risk_bound=0.2, rescue_cap=4.0),
         ),
         Preset(
             "fast",
             "bold rescue, fewest evaluations",
-            settings=SamplerSettings(steps=32),
-            rescue=RescueSettings(risk_bound=0.4, rescue_cap=8.0),
+            rescue=RescueSettings(risk_bound=0.3, rescue_cap=8.0),
         ),
         Preset(
             "lumina-dimoo",

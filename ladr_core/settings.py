@@ -94,7 +94,7 @@ STEPS = Setting(
     minimum=1, maximum=1000, step=1,
 )  # fmt: skip
 CFG = Setting(
-    "cfg", 3.0, "float",
+    "cfg", 2.0, "float",
     "classifier-free guidance scale, 1 = off",
     "How strongly the picture follows the prompt, as in KSampler. Higher follows it more closely with less variety. "
     "1 turns guidance off and halves the work. Upstream's scale is this minus 1.",
@@ -122,7 +122,7 @@ TEMPERATURE = Setting(
     minimum=0.0, maximum=10.0, step=0.05,
 )  # fmt: skip
 CHOICE_TEMPERATURE = Setting(
-    "choice_temperature", 4.0, "float",
+    "choice_temperature", 1.0, "float",
     "randomness in choosing which cells to unmask, fading out with time",
     "Random noise on the order in which cells are unmasked, fading out with time. Higher spreads early cells over the "
     "picture; too low draws the background first. 0 goes by confidence alone.",
@@ -177,7 +177,7 @@ MIN_NEIGHBORS = Setting(
     minimum=1, maximum=8, step=1,
 )  # fmt: skip
 SPACING = Setting(
-    "spacing", 1, "int",
+    "spacing", 2, "int",
     "smallest distance between two cells rescued in one step",
     "Two cells rescued in the same step are at least this far apart (in rows or columns), as they cannot see each "
     "other. 2 = never adjacent, not even diagonally. 0 or 1 = no limit.",
@@ -225,7 +225,7 @@ INVERSE_SCHEDULING = Setting(
     "that saves few steps.",
 )  # fmt: skip
 CHOOSE_THEN_SAMPLE = Setting(
-    "choose_then_sample", False, "bool",
+    "choose_then_sample", True, "bool",
     "choose cells before their tokens are drawn",
     "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
     "a bound. Off: tokens are drawn first and the surest kept, which favours probable tokens.",
