@@ -183,6 +183,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--full", action="store_true", help="the published sizes")
+    parser.add_argument("--note", default="", help="what else a reader should know of the run")
     args = parser.parse_args()
     # Reduced with the head's share of the work (6 %) and the codebook's share of the head kept as published.
     sizes = {"d_model": 512, "n_layers": 4, "n_heads": 4, "mlp_hidden_size": 1536, "embedding_size": 1824}
@@ -231,6 +232,7 @@ def _write(args: argparse.Namespace, sizes: dict[str, int], codebook: int, resul
         "threads": 1 if args.device == "cpu" else None,
         "torch": torch.__version__,
         "dtype": args.dtype,
+        "note": args.note,
         "steps": args.steps,
         "transformer": sizes,
         "codebook_size": codebook,
