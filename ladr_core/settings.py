@@ -177,7 +177,7 @@ MIN_NEIGHBORS = Setting(
     minimum=1, maximum=8, step=1,
 )  # fmt: skip
 SPACING = Setting(
-    "spacing", 2, "int",
+    "spacing", 1, "int",
     "smallest distance between two cells rescued in one step",
     "Two cells rescued in the same step are at least this far apart (in rows or columns), as they cannot see each "
     "other. 2 = never adjacent, not even diagonally. 0 or 1 = no limit.",
@@ -225,7 +225,7 @@ INVERSE_SCHEDULING = Setting(
     "that saves few steps.",
 )  # fmt: skip
 CHOOSE_THEN_SAMPLE = Setting(
-    "choose_then_sample", True, "bool",
+    "choose_then_sample", False, "bool",
     "choose cells before their tokens are drawn",
     "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
     "a bound. Off: tokens are drawn first and the surest kept, which favours probable tokens.",
