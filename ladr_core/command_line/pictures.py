@@ -51,28 +51,21 @@ def load_model(place: str, device: Any, dtype: str = "auto") -> DLLM:
     """The built-in model, or the checkpoint (folder or .safetensors file) at `place`, on the device."""
     import torch
 
-    from ..builtin import CONFIG_KEY, load_builtin
+    from ..builtin import WEIGHTS, BuiltinDLLM
+    from ..checkpoint import load_dllm
 
     if dtype not in DTYPES:
         raise InputError("dtype", repr(dtype), "one of " + ", ".join(DTYPES), "Set dtype to auto")
-    wanted = getattr(torch, dtype) if dtype != "auto" else None
-    path = Path(place).expanduser()
-    if place != BUILTIN and not path.exists():
+    path = WEIGHTS if place == BUILTIN else Path(place).expanduser()
+    if not path.exists():
         raise CheckpointError(f"model: there is no file or folder {path}; give the checkpoint's path, or {BUILTIN}.")
-    model: Any
-    if place == BUILTIN or CONFIG_KEY in _metadata(path):
+    wanted = getattr(torch, dtype) if dtype != "auto" else torch.float32 if device.type == "cpu" else None
+    model = load_dllm(path, dtype=wanted, device=device)
+    if isinstance(model, BuiltinDLLM):
         if wanted == torch.float8_e4m3fn:
             raise InputError("dtype", dtype, "16 or 32 bits for the built-in model", "Set dtype to auto")
         # Its layers are too small to share: on a busy machine threads that wait for each other take ten times longer.
         torch.set_num_threads(1)
-        file = {} if place == BUILTIN else {"path": path}
-        model = load_builtin(**file, dtype=wanted or torch.float32)
-    else:
-        from ..checkpoint import load_dllm
-
-        model = load_dllm(path, dtype=wanted or (torch.float32 if device.type == "cpu" else None), device=device)
-    model.transformer.to(device)
-    model.vq.to(device)
     return model
 
 
@@ -148,16 +141,3 @@ def make_folder(name: str, folder: Path) -> None:
         raise InputError(name, repr(str(folder)), "a folder that can be made", "Choose another place") from error
     if not os.access(folder, os.W_OK):
         raise InputError(name, repr(str(folder)), "a folder you may write to", "Choose another place")
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    """Metadata of a safetensors file; empty for folders and for files that are none."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        return {}
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return file.metadata() or {}
-    except SafetensorError:
-        return {}  # the loader says what is wrong with it
