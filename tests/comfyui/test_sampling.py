@@ -37,7 +37,7 @@ def test_the_node_shows_a_short_report(play):
 
 
 def test_the_report_output_says_the_same(play):
-    prompt = graph("ladr").set("sampler", seed=4)
+    prompt = graph("ladr").set("sampler", seed=45)  # a result kept from another test sends no text
     prompt.add("words", "PreviewAny", source=["sampler", 1])
     result = play(prompt)
     assert result.text("words") == result.texts["sampler"]
