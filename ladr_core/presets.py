@@ -1,8 +1,8 @@
 """Presets: named sets of values for the samplers.
 
-The first three differ in how much is rescued per scheduled cell; their other values were chosen with the built-in model on
-the tuning half of the prompts, where the differences lay within the intervals. Those of the large models' own samplers are
-the published ones, with `cfg` as KSampler counts it (the published scale plus 1).
+The first three differ in how much is rescued per scheduled cell; their other values were chosen with the built-in model
+on the tuning half of the prompts, where the differences lay within the intervals. Those of the large models' own
+samplers are the published ones, with `cfg` as KSampler counts it (the published scale plus 1).
 """
 
 from __future__ import annotations
