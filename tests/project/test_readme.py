@@ -20,7 +20,7 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fill_readme", ROOT / "results" / "fill_readme.py")
+    spec = importlib.util.spec_from_file_location("fill_readme", ROOT / "tests" / "results" / "fill_readme.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -28,7 +28,7 @@ def program() -> ModuleType:
 
 def test_generated_parts_are_up_to_date(program: ModuleType):
     assert set(re.findall(r"<!-- generated: (\w+) -->", TEXT)) == set(program.PARTS)
-    assert program.filled(TEXT) == TEXT, "run: python results/fill_readme.py"
+    assert program.filled(TEXT) == TEXT, "run: python tests/results/fill_readme.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -1,6 +1,6 @@
 """Fill the generated parts of README.md from the settings records and from the result files in this folder.
 
-`python results/fill_readme.py` writes them; with `--check` it only says whether they are up to date.
+`python tests/results/fill_readme.py` writes them; with `--check` it only says whether they are up to date.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent
-README = RESULTS.parent / "README.md"
-sys.path.insert(0, str(RESULTS.parent))  # a program of the repository, never part of the pack
+README = RESULTS.parents[1] / "README.md"
+sys.path.insert(0, str(RESULTS.parents[1]))  # a program of the repository, never part of the pack
 
 from ladr_core.presets import PRESETS  # noqa: E402
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSettings, SamplerSettings  # noqa: E402
@@ -100,7 +100,7 @@ def scores_table() -> str:
     words = (
         f"{result['prompts']} prompts x {result['repetitions']} seeds per row, per cent of pictures that show what the "
         f"prompt says, 95 % intervals in brackets; {machine['cpu']}, {machine['threads']} threads, torch "
-        f"{machine['torch']}. From [results/shapes.json](results/shapes.json)."
+        f"{machine['torch']}. From [tests/results/shapes.json](tests/results/shapes.json)."
     )
     best = max(result["configurations"], key=lambda entry: entry["overall"]["value"])
     honest = (
@@ -147,11 +147,11 @@ def without_rescue() -> list[str]:
         return []
     entries = read(CELLS_FIRST)["configurations"]
     rows = ", ".join(f"{rate(e['overall'])} % at {e['nfe']:.1f} NFE" for e in entries)
+    place = "tests/results/shapes_cells_first.json"
     return [
         "The presets choose cells before tokens are drawn (`choose_then_sample`), which the baseline does not. That "
-        f"alone, with nothing rescued (`rescue_cap` 0), has {rows} "
-        "([results/shapes_cells_first.json](results/shapes_cells_first.json)): what is gained here may be due to it, "
-        "and not to the rescue."
+        f"alone, with nothing rescued (`rescue_cap` 0), has {rows} ([{place}]({place})): what is gained here may be due "
+        "to it, and not to the rescue."
     ]
 
 
@@ -190,7 +190,7 @@ def speed_table() -> str:
         result = read(path)
         width, layers = result["transformer"]["d_model"], result["transformer"]["n_layers"]
         machines.append(
-            f"{result['device']}, {result['dtype']}, torch {result['torch']} ([{path.name}](results/{path.name}))"
+            f"{result['device']}, {result['dtype']}, torch {result['torch']} ([{path.name}](tests/results/{path.name}))"
         )
         for case in result["results"]:
             seconds, peak = case["seconds_per_step"], case["peak_bytes"]
@@ -201,7 +201,7 @@ def speed_table() -> str:
                 f"{case['speed_up']:.2f}", f"{saved:+.2f}", "yes" if case["same_tokens"] else "no",
             ])  # fmt: skip
     if not rows:
-        return "`python results/official_lumina.py` compares with the official implementation of Lumina-DiMOO."
+        return "`python tests/results/official_lumina.py` compares with the official implementation of Lumina-DiMOO."
     head = [
         "transformer",
         "picture",
