@@ -150,8 +150,8 @@ def without_rescue() -> list[str]:
     place = "tests/results/shapes_cells_first.json"
     return [
         "The presets choose cells before tokens are drawn (`choose_then_sample`), which the baseline does not. That "
-        f"alone, with nothing rescued (`rescue_cap` 0), has {rows} ([{place}]({place})): what is gained here may be due "
-        "to it, and not to the rescue."
+        f"alone, with nothing rescued (`rescue_cap` 0), has {rows} ([{place}]({place})): what is gained here may be "
+        "due to it, and not to the rescue."
     ]
 
 
