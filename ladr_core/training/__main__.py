@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..builtin import WEIGHTS
 from ..worlds.shapes import PATTERNS, ShapesWorld
-from .export import export_builtin
+from .export import export_builtin, start_from
 from .transformer import train_shapes_transformer
 from .vq import train_vq
 from .workers import run_workers
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and scenes")
     parser.add_argument("--no-compile", action="store_true", help="no torch.compile (it needs a C++ compiler)")
     parser.add_argument("--patterns", default=",".join(PATTERNS), help="backgrounds, comma separated")
+    parser.add_argument("--start_from", type=Path, help="transformer: begin an empty folder from this exported file")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="file that export writes")
     args = parser.parse_args()
     patterns = tuple(args.patterns.split(","))
@@ -33,6 +34,8 @@ def main() -> None:
     if args.stage == "vq":
         train_vq(world, args.folder, minutes=args.minutes, batch=args.batch or 96, seed=args.seed)
     elif args.stage == "transformer":
+        if args.start_from is not None and not (args.folder / "transformer.pt").exists():
+            start_from(args.start_from, args.folder)
         settings = (args.folder, patterns, args.minutes, args.batch or 48, args.seed, not args.no_compile)
         run_workers(args.workers, train_shapes_transformer, *settings)
     else:

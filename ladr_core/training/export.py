@@ -1,4 +1,4 @@
-"""Write the built-in model's safetensors file out of a training folder."""
+"""Write the built-in model's safetensors file out of a training folder, and start a training from such a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ..builtin import CONFIG_KEY, TRANSFORMER_PREFIX, VQ_PREFIX
+from ..builtin import CONFIG_KEY, TRANSFORMER_PREFIX, VQ_PREFIX, load_builtin
 from ..models.builtin_layout import BuiltinLayout
 from ..models.llada import LLaDATransformer
 from ..vq.patch_vq import PatchVQ, PatchVQConfig
 from ..worlds.scene import World
-from .transformer import builtin_config
+from .checkpoints import save_training_state
+from .transformer import MovingAverage, MuonAndAdamW, builtin_config
+from .vq import CodebookAverages, vq_optimizer
 
 
 def export_builtin(world: World, folder: Path, target: Path) -> dict:
@@ -37,3 +39,13 @@ def export_builtin(world: World, folder: Path, target: Path) -> dict:
     target.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(target), metadata={"format": "pt", CONFIG_KEY: json.dumps(description)})
     return record
+
+
+def start_from(source: Path, folder: Path) -> None:
+    """Begin a training in an empty `folder` from an exported file; its optimizers start anew, at step 0."""
+    model = load_builtin(source)
+    model.transformer.requires_grad_(True)
+    vq = model.vq.requires_grad_(True)
+    save_training_state(folder / "vq.pt", vq, vq_optimizer(vq), CodebookAverages(vq), 0, 0.0)
+    optimizer, average = MuonAndAdamW(model.transformer), MovingAverage(model.transformer)
+    save_training_state(folder / "transformer.pt", model.transformer, optimizer, average, 0, 0.0)

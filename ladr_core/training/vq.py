@@ -52,14 +52,20 @@ class CodebookAverages:
         return len(unused)
 
 
+def vq_optimizer(model: PatchVQ) -> torch.optim.Optimizer:
+    """AdamW for everything but the codebook, which follows moving averages."""
+    weights = [p for name, p in model.named_parameters() if name != "codebook.weight"]
+    return torch.optim.AdamW(weights, lr=2e-3, betas=(0.9, 0.99), weight_decay=1e-4)
+
+
 def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, seed: int = 0) -> None:
     """Train (or go on training) a PatchVQ in `folder` for some minutes; saves every few minutes and at the end."""
     config = PatchVQConfig()
     torch.manual_seed(seed)
     model = PatchVQ(config)
     averages = CodebookAverages(model)
-    weights = [p for name, p in model.named_parameters() if name != "codebook.weight"]
-    optimizer = torch.optim.AdamW(weights, lr=2e-3, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimizer = vq_optimizer(model)
+    weights = optimizer.param_groups[0]["params"]
     step, spent = load_training_state(folder / "vq.pt", model, optimizer, averages)
     rng = np.random.default_rng((seed, step))
     started = saved = time.time()

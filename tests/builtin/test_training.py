@@ -11,7 +11,7 @@ from ladr_core.errors import CheckpointError
 from ladr_core.models.contract import Prompt
 from ladr_core.token_grid import MASKED
 from ladr_core.training.checkpoints import load_training_state
-from ladr_core.training.export import export_builtin
+from ladr_core.training.export import export_builtin, start_from
 from ladr_core.training.transformer import mask_cells, train_transformer
 from ladr_core.training.vq import train_vq
 from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
@@ -53,6 +53,18 @@ def test_export_loads_and_predicts(folder, tmp_path):
     assert conditional.shape == unconditional.shape == (156, model.codebook_size)
     (alone,) = denoiser.predict(grid, torch.tensor([0]), guided=False, step=0)
     assert torch.allclose(alone, conditional, atol=1e-5)
+
+
+def test_training_starts_from_an_exported_file(folder, tmp_path):
+    export_builtin(WORLD, folder, tmp_path / "first.safetensors")
+    start_from(tmp_path / "first.safetensors", tmp_path / "second")
+    first = load_builtin(tmp_path / "first.safetensors")
+    train_transformer(WORLD, first.vq, tmp_path / "second", minutes=0.0, batch=2, width=32, layers=1, compiled=False)
+    export_builtin(WORLD, tmp_path / "second", tmp_path / "again.safetensors")
+    again = load_builtin(tmp_path / "again.safetensors")
+    for ours, theirs in ((first.transformer, again.transformer), (first.vq, again.vq)):
+        for (name, before), after in zip(ours.state_dict().items(), theirs.state_dict().values()):
+            assert torch.equal(before, after), name
 
 
 def test_damaged_file_is_named(folder, tmp_path):
