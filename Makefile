@@ -1,15 +1,19 @@
 # make demo, make test: work on a fresh machine with Python 3.10 or newer.
-# Without an active virtual environment they make their own, $(VENV), and install $(TORCH) there.
-# In an active one its torch is kept, and only what is missing is installed.
+# Without an active environment (venv, or conda other than its base) they make their own, $(VENV), and install
+# $(TORCH) there. In an active one its torch is kept, and only what is missing is installed.
 
 TORCH ?= torch==2.13.0
 PYTHON ?= python3
 VENV ?= .venv
 OUTPUT ?= demo_output
 
-ENVIRONMENT = $(or $(VIRTUAL_ENV),$(VENV))
-# Windows keeps the programs of an environment in Scripts.
-RUN = "$$(ls -d "$(ENVIRONMENT)"/bin/python "$(ENVIRONMENT)"/Scripts/python.exe 2>/dev/null | head -n 1)"
+# conda's base environment is active without anyone's asking, so nothing is installed into it.
+CONDA = $(if $(filter-out base,$(CONDA_DEFAULT_ENV)),$(CONDA_PREFIX))
+ACTIVE = $(or $(VIRTUAL_ENV),$(CONDA))
+ENVIRONMENT = $(or $(ACTIVE),$(VENV))
+# Windows keeps the programs of an environment in Scripts, conda's python.exe beside them.
+PYTHONS = "$(ENVIRONMENT)"/bin/python "$(ENVIRONMENT)"/Scripts/python.exe "$(ENVIRONMENT)"/python.exe
+RUN = "$$(ls -d $(PYTHONS) 2>/dev/null | head -n 1)"
 INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test lint clean environment test-environment
@@ -35,7 +39,7 @@ clean:
 
 # torch comes first: what is installed after it finds it there and does not bring another one.
 environment:
-	@[ -e "$(ENVIRONMENT)/pyvenv.cfg" ] || [ -n "$(VIRTUAL_ENV)" ] || { \
+	@[ -e "$(ENVIRONMENT)/pyvenv.cfg" ] || [ -n "$(ACTIVE)" ] || { \
 		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one: make PYTHON=...")' \
 		&& echo "making $(VENV) with $(TORCH); this takes some minutes, once" && $(PYTHON) -m venv "$(VENV)"; }
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(RUN) -m ensurepip

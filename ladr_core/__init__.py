@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .models.contract import DLLM, Denoiser, Prompt
     from .presets import PRESETS, Preset, find_preset
     from .report import SamplingReport, StepRecord
-    from .sampling import sample_tokens
+    from .sampling import RunStart, sample_tokens
     from .settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSettings, SamplerSettings, Setting
     from .token_grid import MASKED, TokenGrid
 
@@ -31,6 +31,7 @@ _HOME = {
     "find_preset": "presets",
     "SamplingReport": "report",
     "StepRecord": "report",
+    "RunStart": "sampling",
     "sample_tokens": "sampling",
     "RESCUE_SETTINGS": "settings",
     "SAMPLER_SETTINGS": "settings",
@@ -55,6 +56,7 @@ __all__ = [
     "Preset",
     "Prompt",
     "RescueSettings",
+    "RunStart",
     "SamplerSettings",
     "SamplingReport",
     "Setting",

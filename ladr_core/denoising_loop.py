@@ -16,7 +16,7 @@ from .mask_schedule import mask_schedule
 from .models.contract import Denoiser, LeavesOutBranches
 from .noise import NoiseSource
 from .report import GIVEN, RESCUED, SCHEDULED, SamplingReport, StepRecord
-from .samplers.contract import Choice, Prediction, Rule, StepState
+from .samplers.contract import Choice, Limit, Prediction, Rule, StepState
 from .settings import SamplerSettings
 from .token_grid import MASKED, TokenGrid, masked_positions
 from .token_sampling import InverseCdfDraw, TokenDraw, TokenDraws
@@ -28,7 +28,7 @@ class StepEvent:
 
     codebook_indices: Tensor  # [B, N], MASKED (-1) where still unknown; must not be changed
     step: int  # network evaluations done, 1 after the first
-    steps: int  # the most the schedule allows
+    steps: int  # the most the run can take
     time: float  # 0 = start, 1 = done; the slowest image of the batch
     mask_ratio: float  # masked / editable cells of the whole batch
 
@@ -46,16 +46,19 @@ def denoise(
     draw: TokenDraw | None = None,
     guidance: Guidance | None = None,
     start_time: Tensor | None = None,
+    limited_by: Limit = "clock",
     seeds: Sequence[int] = (),
     reported_settings: Mapping[str, Any] | None = None,
+    on_start: Callable[[int | None], None] | None = None,
     before_forward: Callable[[], None] | None = None,
     on_step: Callable[[StepEvent], None] | None = None,
 ) -> tuple[Tensor, SamplingReport]:
     """Fill the masked cells of codebook_indices [B, N]: the filled copy, on the denoiser's device, and the report.
 
     editable [B, N] bool: the cells the schedule counts; masked cells always belong to them. draw, guidance: default to
-    those of `settings`. start_time [B]: clock of each image, default from its mask ratio. before_forward: called before
-    each network evaluation and may raise to stop. on_step: called after each.
+    those of `settings`. start_time [B]: clock of each image, default from its mask ratio. limited_by: what limits the
+    rule. on_start: called once with the most evaluations the run can take, None where only the cells limit it.
+    before_forward: called before each network evaluation and may raise to stop. on_step: called after each.
     """
     started = time.perf_counter()
     draw = draw or InverseCdfDraw(
@@ -68,7 +71,9 @@ def denoise(
     guidance = guidance or ClassifierFreeGuidance((settings.cfg, settings.image_cfg))
     if isinstance(denoiser, LeavesOutBranches):
         denoiser.leave_out(guidance.unused)
-    progress = _Progress(denoiser, codebook_indices, grid, editable, settings, start_time)
+    progress = _Progress(denoiser, codebook_indices, grid, editable, settings, start_time, limited_by)
+    if on_start is not None:
+        on_start(progress.most_nfe)
     most_forwards = max(settings.steps, grid.cells)
     while rows := progress.active_rows():
         if progress.nfe >= most_forwards:
@@ -89,6 +94,7 @@ def denoise(
         settings=dict(asdict(settings) if reported_settings is None else reported_settings),
         seeds=list(seeds),
         nfe=progress.nfe,
+        most_nfe=progress.most_nfe,
         nfe_per_row=progress.nfe_per_row,
         seconds=time.perf_counter() - started,
         steps=progress.records,
@@ -109,6 +115,7 @@ class _Progress:
         editable: Tensor,
         settings: SamplerSettings,
         start_time: Tensor | None,
+        limited_by: Limit,
     ) -> None:
         self._device = denoiser.device
         self._codebook_size = denoiser.codebook_size
@@ -125,7 +132,7 @@ class _Progress:
             start_time = mask_schedule(settings.mask_schedule).time_at(mask_ratio)
         # The clock counts steps, not time: whole numbers stay exact in float32 where sums of 1/T do not.
         self._ticks = (start_time.to("cpu", torch.float64) * self._steps).to(torch.float32)
-        self._first_ticks = self._ticks.clone()
+        self.most_nfe = self._most_evaluations(limited_by)
         self.unmasked_at = torch.full_like(self.codebook_indices, -1)
         self.unmasked_by = torch.full_like(self.codebook_indices, GIVEN)
         self.nfe = 0
@@ -133,6 +140,15 @@ class _Progress:
         self.records: list[StepRecord] = []
         self.step_seconds: list[float] = []
         self._step_started = time.perf_counter()
+
+    def _most_evaluations(self, limited_by: Limit) -> int | None:
+        """The most network evaluations from here on; None where only the number of cells limits them."""
+        if limited_by == "cells":
+            return None
+        if limited_by == "steps":
+            return self._steps
+        # Each of them unmasks a cell at least.
+        return int(torch.minimum(torch.ceil(self._steps - self._ticks), self._masked_counts).max())
 
     def active_rows(self) -> tuple[int, ...]:
         """Places in the batch of the images that still have masked cells."""
@@ -173,7 +189,10 @@ class _Progress:
         return branches
 
     def unmask(self, state: StepState, prediction: Prediction, choice: Choice, rule: Rule, logits: Tensor) -> None:
-        """Make the chosen cells final, move the clocks, write the records; the one wait for the device of the step."""
+        """Make the chosen cells final, move the clocks, write the records.
+
+        The loop itself waits for the device only here; a denoiser may wait too, for the lengths of its sequences.
+        """
         scheduled = choice.scheduled & state.is_masked
         rescued = torch.zeros_like(scheduled)
         if choice.rescued is not None:
@@ -207,7 +226,7 @@ class _Progress:
         return StepEvent(
             codebook_indices=self.codebook_indices,
             step=self.nfe,
-            steps=max(self.nfe, int(torch.ceil(self._steps - self._first_ticks.min()))),
+            steps=max(self.nfe, self.most_nfe or int(self._first_masked_counts.max())),
             time=float(clocks.min()),
             mask_ratio=int(self._masked_counts.sum()) / max(1, int(self._editable_counts.sum())),
         )
@@ -282,5 +301,5 @@ def _not_finite(logits: Tensor, state: StepState) -> InputError:
         "model",
         f"{kind} in the logits of step {state.step + 1}, image {image}",
         "finite numbers",
-        "Check the model file and any LoRA or merge on it, or load the model in bf16 or fp32",
+        "Check the model file and any LoRA or merge on it, or load the model in bfloat16 or float32",
     )

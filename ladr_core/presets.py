@@ -30,17 +30,17 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "quality",
             "careful rescue, most evaluations",
-            rescue=RescueSettings(risk_bound=0.1, rescue_cap=1.0, spacing=2, choose_then_sample=True),
+            rescue=RescueSettings(risk_bound=0.1, rescue_cap=1.0, spacing=2),
         ),
         Preset(
             "balanced",
             "the middle way",
-            rescue=RescueSettings(risk_bound=0.2, rescue_cap=4.0, spacing=2, choose_then_sample=True),
+            rescue=RescueSettings(risk_bound=0.2, rescue_cap=4.0, spacing=2),
         ),
         Preset(
             "fast",
             "bold rescue, fewest evaluations",
-            rescue=RescueSettings(risk_bound=0.3, rescue_cap=8.0, spacing=2, choose_then_sample=True),
+            rescue=RescueSettings(risk_bound=0.3, rescue_cap=8.0, spacing=2),
         ),
         Preset(
             "lumina-dimoo",

@@ -40,12 +40,17 @@ class SamplingReport:
     settings: dict[str, Any]
     seeds: list[int]
     nfe: int  # network evaluations of the batch
+    most_nfe: int | None  # the most the run could have taken; None where no schedule limits it
     nfe_per_row: list[int]
     seconds: float
     steps: list[StepRecord]
     unmasked_at: Tensor  # [B, N] int: step that unmasked the cell, -1 where it was given
     unmasked_by: Tensor  # [B, N] int: GIVEN, SCHEDULED or RESCUED
     step_seconds: list[float] = field(default_factory=list)  # one per network evaluation of the batch
+    model: str = ""
+    prompts: list[str] = field(default_factory=list)  # one per image, like the next
+    negative_prompts: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)  # what of the inputs has no effect, a sentence each
 
     def to_dict(self, *, cells: bool = True) -> dict[str, Any]:
         """The report in plain lists, numbers and strings, ready for JSON; cells=False leaves the grids out.
@@ -53,11 +58,16 @@ class SamplingReport:
         In `unmasked_by` each grid row is a string with one letter per cell: g given, s scheduled, r rescued.
         """
         result: dict[str, Any] = {
+            "model": self.model,
             "sampler": self.sampler,
+            "prompts": list(self.prompts),
+            "negative_prompts": list(self.negative_prompts),
+            "notices": list(self.notices),
             "grid": {"height": self.grid.height, "width": self.grid.width},
             "settings": dict(self.settings),
             "seeds": list(self.seeds),
             "nfe": self.nfe,
+            "most_nfe": self.most_nfe,
             "nfe_per_row": list(self.nfe_per_row),
             "seconds": round(self.seconds, 6),
             "step_seconds": [round(s, 6) for s in self.step_seconds],
@@ -77,11 +87,10 @@ class SamplingReport:
         return json.dumps(self.to_dict(cells=cells), indent=indent, allow_nan=False)
 
     def to_text(self) -> str:
-        """A few lines for people."""
-        asked = self.settings.get("steps")
+        """A few lines for people, without the notices."""
         lines = [
             f"{self.sampler}: {self.nfe} network evaluations"
-            + (f" of at most {asked}" if asked else "")
+            + (f" of at most {self.most_nfe}" if self.most_nfe else "")
             + f", {self.seconds:.2f} s",
         ]
         for row, nfe in enumerate(self.nfe_per_row):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -16,11 +17,21 @@ from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
 from .noise import NoiseSource
 from .report import SamplingReport
+from .run_notices import masking_notices, prompt_notices
 from .samplers.registry import find_sampler
 from .settings import SEED, RescueSettings, SamplerSettings
 from .token_grid import MASKED, TokenGrid, to_cells, to_grid
 
-__all__ = ["StepEvent", "mask_for_denoise", "sample_tokens"]
+__all__ = ["RunStart", "StepEvent", "mask_for_denoise", "sample_tokens"]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What `on_start` is told before the first network evaluation."""
+
+    most_nfe: int | None  # the most network evaluations the run can take; None where no schedule limits it
+    notices: list[str]  # what of the inputs has no effect, a sentence each
 
 
 def sample_tokens(
@@ -36,6 +47,7 @@ def sample_tokens(
     codebook_indices: Tensor | None = None,
     editable: Tensor | None = None,
     device: Any = "cpu",
+    on_start: Callable[[RunStart], None] | None = None,
     before_forward: Callable[[], None] | None = None,
     on_step: Callable[[StepEvent], None] | None = None,
     options: Mapping[str, Any] | None = None,
@@ -44,7 +56,8 @@ def sample_tokens(
 
     positive, negative: one prompt per image; seeds: one per image; codebook_indices [B, H, W]: tokens to start from,
     MASKED (-1) where unknown, None = all masked; editable [B, H, W] bool: cells that may change, None = all;
-    before_forward: called before each network evaluation and may raise to stop; on_step: called after each;
+    on_start: called once before the first network evaluation; before_forward: called before each and may raise to
+    stop; on_step: called after each;
     options: extra parameters of samplers other than `ladr` and `baseline`.
     """
     settings = settings or SamplerSettings()
@@ -61,6 +74,10 @@ def sample_tokens(
     noise = recipe.noise(seeds)
     cells, start_time = mask_for_denoise(cells, may_change, settings, noise)
     denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
+    notices = prompt_notices(model, positive, negative if settings.cfg != 1 else ())
+    notices += masking_notices(cells == MASKED, settings.denoise)
+    for notice in notices:
+        logger.warning("%s", notice)
     reported = asdict(settings) | (asdict(rescue) if chosen.uses_rescue else {}) | options
     result, report = denoise(
         denoiser,
@@ -73,11 +90,15 @@ def sample_tokens(
         draw=recipe.draw,
         guidance=recipe.guidance,
         start_time=start_time,
+        limited_by=chosen.limited_by,
         seeds=seeds,
         reported_settings=reported,
+        on_start=None if on_start is None else lambda most: on_start(RunStart(most, notices)),
         before_forward=before_forward,
         on_step=on_step,
     )
+    report.model, report.notices = model.name, notices
+    report.prompts, report.negative_prompts = [p.text for p in positive], [p.text for p in negative]
     return to_grid(result, grid), report
 
 

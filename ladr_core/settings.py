@@ -141,6 +141,12 @@ TOP_P = Setting(
     "1 turns it off.",
     minimum=0.0, maximum=1.0, step=0.01,
 )  # fmt: skip
+CHOOSE_THEN_SAMPLE = Setting(
+    "choose_then_sample", False, "bool",
+    "choose cells before their tokens are drawn",
+    "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
+    "a bound. Off, as in MaskGIT: tokens are drawn first and the surest kept, which favours probable tokens.",
+)  # fmt: skip
 IMAGE_CFG = Setting(
     "image_cfg", 1.0, "float",
     "guidance scale of the reference images in edit tasks, 1 = off",
@@ -224,12 +230,6 @@ INVERSE_SCHEDULING = Setting(
     "On: after a rescue the clock jumps ahead, which saves steps. Off: the same rescue without the jump; an ablation "
     "that saves few steps.",
 )  # fmt: skip
-CHOOSE_THEN_SAMPLE = Setting(
-    "choose_then_sample", False, "bool",
-    "choose cells before their tokens are drawn",
-    "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
-    "a bound. Off: tokens are drawn first and the surest kept, which favours probable tokens.",
-)  # fmt: skip
 COUNT_FRESH_AS_OBSERVED = Setting(
     "count_fresh_as_observed", False, "bool",
     "count cells unmasked by the schedule in this step as known neighbours",
@@ -239,13 +239,14 @@ COUNT_FRESH_AS_OBSERVED = Setting(
 
 SAMPLER_SETTINGS: dict[str, Setting] = {
     s.name: s
-    for s in (STEPS, CFG, DENOISE, MASK_SCHEDULE, TEMPERATURE, CHOICE_TEMPERATURE, TOP_K, TOP_P, IMAGE_CFG)
+    for s in (STEPS, CFG, DENOISE, MASK_SCHEDULE, TEMPERATURE, CHOICE_TEMPERATURE, TOP_K, TOP_P, CHOOSE_THEN_SAMPLE,
+              IMAGE_CFG)
 }  # fmt: skip
 RESCUE_SETTINGS: dict[str, Setting] = {
     s.name: s
     for s in (
         RESCUE, FRONTIER_SHAPE, RADIUS, MIN_NEIGHBORS, SPACING, RISK_FILTER, RISK_BOUND, RISK_QUANTILE, RESCUE_CAP,
-        RESCUE_START, INVERSE_SCHEDULING, CHOOSE_THEN_SAMPLE, COUNT_FRESH_AS_OBSERVED,
+        RESCUE_START, INVERSE_SCHEDULING, COUNT_FRESH_AS_OBSERVED,
     )
 }  # fmt: skip
 
@@ -268,6 +269,7 @@ class SamplerSettings:
     choice_temperature: float = CHOICE_TEMPERATURE.default
     top_k: int = TOP_K.default
     top_p: float = TOP_P.default
+    choose_then_sample: bool = CHOOSE_THEN_SAMPLE.default
     image_cfg: float = IMAGE_CFG.default
 
     def __post_init__(self) -> None:
@@ -289,7 +291,6 @@ class RescueSettings:
     rescue_cap: float = RESCUE_CAP.default
     rescue_start: float = RESCUE_START.default
     inverse_scheduling: bool = INVERSE_SCHEDULING.default
-    choose_then_sample: bool = CHOOSE_THEN_SAMPLE.default
     count_fresh_as_observed: bool = COUNT_FRESH_AS_OBSERVED.default
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .samplers.contract import StepState
 
+LEAST_TEMPERATURE = 1e-6  # a lower one acts as 0: logits divided by it would leave the range of float32
 MOST_NUMBERS_AT_ONCE = 2**25  # rows are drawn in parts of so many probabilities, to bound memory
 
 
@@ -37,7 +38,8 @@ class InverseCdfDraw:
 
     All N cells get a number in every step, known or not, so that a cell's number does not depend on the other cells.
     Probabilities are those after guidance and temperature; top-k and top-p limit the draw, not the confidence.
-    Temperature 0 takes the most probable token, draws nothing, and reads its confidence at temperature 1.
+    Temperature 0, and any below LEAST_TEMPERATURE, takes the most probable token, draws nothing, and reads its
+    confidence at temperature 1.
     One object serves one run, as the divergence needs the step before.
     """
 
@@ -50,7 +52,7 @@ class InverseCdfDraw:
         needs_entropy: bool = False,
         needs_divergence: bool = False,
     ) -> None:
-        self._temperature = temperature
+        self._temperature = effective_temperature(temperature)
         self._top_k = top_k
         self._top_p = top_p
         self._needs_entropy = needs_entropy
@@ -110,6 +112,11 @@ class InverseCdfDraw:
             result = (log_probabilities.exp() * (log_probabilities - self._previous[index])).sum(dim=-1).clamp_min(0)
         self._previous, self._previous_cells = log_probabilities, places
         return result
+
+
+def effective_temperature(temperature: float) -> float:
+    """The temperature, or 0 where it is too small to divide by."""
+    return temperature if temperature >= LEAST_TEMPERATURE else 0.0
 
 
 def restrict(probabilities: Tensor, top_k: int, top_p: float) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import node_helpers
 from comfy_api.latest import io
 
+from ..ladr_core.errors import InputError
 from ..ladr_core.models.lumina_prompts import EDIT_TASKS
 from ..ladr_core.settings import IMAGE_CFG
 from .conditioning import TASK_KEY
@@ -43,5 +44,7 @@ class EditTask(io.ComfyNode):
     @classmethod
     def execute(cls, conditioning, task: str, image_cfg: float) -> io.NodeOutput:
         """Attach the task."""
+        if task not in EDIT_TASKS:
+            raise InputError("task", repr(task), "one of " + ", ".join(EDIT_TASKS), f"Set task to {EDIT_TASKS[0]}")
         values = {TASK_KEY: {"task": task, "image_cfg": IMAGE_CFG.check(image_cfg)}}
         return io.NodeOutput(node_helpers.conditioning_set_values(conditioning, values))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .dllm_loading import DTYPES, load
+from ..ladr_core.weight_dtype import AUTO, DTYPES
+from .dllm_loading import load
 from .model_folder import list_checkpoints
 
 
@@ -28,7 +29,7 @@ class LoadDLLM(io.ComfyNode):
                     "models/checkpoints): a folder as published, or one .safetensors file. Press R after adding one.",
                 ),
                 io.Combo.Input(
-                    "dtype", options=list(DTYPES), default=DTYPES[0],
+                    "dtype", options=list(DTYPES), default=AUTO,
                     tooltip="How the transformer's weights are kept. auto: as stored in the file, float32 on a CPU. "
                     "bfloat16 and float16 halve float32's memory; float8_e4m3fn halves it again, less exactly.",
                 ),

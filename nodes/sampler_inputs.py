@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
 
-_AFTER_DENOISE = ("mask_schedule", "temperature", "choice_temperature", "top_k", "top_p")
+_AFTER_DENOISE = ("mask_schedule", "temperature", "choice_temperature", "top_k", "top_p", "choose_then_sample")
 
 
 def widget(setting: Setting) -> Any:
@@ -68,6 +68,7 @@ def sampler_outputs() -> list[Any]:
         ),
         io.String.Output(
             "report_json", display_name="report_json",
-            tooltip="The whole report as JSON: seeds, all settings, and the counts and risk of each step.",
+            tooltip="The whole report as JSON: model, prompts, seeds and settings, the counts and risk of each step, "
+            "and for each cell the step and the rule that unmasked it.",
         ),
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import comfy.model_management
 from comfy_api.latest import io
 from server import PromptServer
 
-from ..ladr_core.sampling import sample_tokens
+from ..ladr_core.sampling import RunStart, sample_tokens
 from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
 from .conditioning import read_prompt
 from .model_patcher import get_dllm_model
@@ -47,9 +47,10 @@ def run_sampler(
     seeds = [(SEED.check(seed) + index) % 2**64 for index in latent.batch_index]
     batch = len(seeds)
 
-    notices = getattr(dllm, "prompt_notices", lambda text: [])(prompt.text)
-    # The front end stacks text and preview in the order in which they first come, and later text over the picture.
-    show_text(node_id, "\n".join([*notices, f"at most {values.steps} network evaluations"]))
+    def show_start(start: RunStart) -> None:
+        # The front end stacks text and preview in the order in which they first come, and later text over the picture.
+        show_text(node_id, "\n".join([*start.notices, f"at most {start.most_nfe} network evaluations"]))
+
     if preview and needs_colors(vae):
         code_colors(vae)
     patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
@@ -59,8 +60,8 @@ def run_sampler(
         dllm, [prompt] * batch, [negative_prompt] * batch, latent.grid,
         sampler=sampler, settings=values, rescue=rescue, seeds=seeds,
         codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
-        before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
+        on_start=show_start, before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
     )  # fmt: skip
-    text = "\n".join([*notices, report.to_text()])
+    text = "\n".join([*report.notices, report.to_text()])
     show_text(node_id, text)
-    return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json(cells=False))
+    return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json())

@@ -6,8 +6,6 @@ The conditioning carries the raw text; its tensor mirrors the text, so that node
 
 from __future__ import annotations
 
-import logging
-import re
 from typing import Any, ClassVar
 
 import comfy.sd
@@ -16,8 +14,6 @@ from torch import Tensor
 
 TEXT_KEY = "ladr_text"
 _TOKENS_KEY = "ladr"
-_WEIGHT = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\bembedding:\S")
-log = logging.getLogger(__name__)
 
 
 def text_tensor(text: str) -> Tensor:
@@ -43,14 +39,12 @@ class TextTokenizer:
         pass
 
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **options: Any) -> TextTokens:
-        """Keep the text as it is; weights and embeddings are literal text to a dLLM, which the log says."""
+        """Keep the text as it is; weights and embeddings are literal text to a dLLM, which the sampler says."""
         if options.get("images"):
             raise RuntimeError(
                 "clip: got images together with the prompt; allowed: text only. "
                 "Use VAE Encode and ReferenceLatent to give a dLLM reference images."
             )
-        if _WEIGHT.search(text):
-            log.warning("Prompt weights and embeddings have no meaning to a dLLM; read as plain text: %.80s", text)
         return TextTokens({_TOKENS_KEY: [[(text, 1.0)]]})
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,27 @@ from torch import Tensor
 
 from ..ladr_core.errors import InputError
 from ..ladr_core.models.contract import DLLM
+from ..ladr_core.settings import Setting
 from ..ladr_core.token_grid import MASKED, TokenGrid
 
 SIZE_KEY = "ladr_size"  # (width, height) in pixels of an empty token grid, whose cell size only the model knows
 FINEST_CELL = 8  # pixels per cell of an empty grid that no model has seen yet
+WIDTH, HEIGHT = (
+    Setting(
+        side, 128, "int",
+        f"{side} of the picture in pixels",
+        f"{side.capitalize()} of the picture in pixels. Built-in: 128, Lumina-DiMOO: 512 to 1024, MMaDA: 512.",
+        minimum=16, maximum=4096, step=16,
+    )
+    for side in ("width", "height")
+)  # fmt: skip
+BATCH_SIZE = Setting(
+    "batch_size", 1, "int",
+    "number of pictures drawn together",
+    "Number of pictures drawn together. Picture i uses seed + i.",
+    minimum=1, maximum=4096, step=1,
+)  # fmt: skip
+MOST_CELLS = 2**24  # of a whole batch: 4096 pictures of 512 x 512 pixels, 64 MiB
 _ALLOWED = "Empty Token Grid, or VAE Encode with the VAE of Load dLLM"
 _SPOILT = "Latent resize, crop, flip and blend nodes do not work on token grids: do it on the image, before VAE Encode"
 
@@ -37,7 +55,15 @@ class TokenLatent:
 
 def empty_latent(width: int, height: int, batch_size: int) -> dict[str, Any]:
     """A LATENT whose every cell is masked; the sampler cuts it into the cells of its model."""
-    shape = (batch_size, 1, max(1, height // FINEST_CELL), max(1, width // FINEST_CELL))
+    # ComfyUI checks what is typed into a widget, not what comes through a wire.
+    width, height, batch_size = WIDTH.check(width), HEIGHT.check(height), BATCH_SIZE.check(batch_size)
+    shape = (batch_size, 1, height // FINEST_CELL, width // FINEST_CELL)
+    if math.prod(shape) > MOST_CELLS:
+        fits = MOST_CELLS // math.prod(shape[1:])
+        raise InputError(
+            "batch_size", f"{batch_size} pictures of {width} x {height} pixels",
+            f"at most {fits} pictures of that size", f"Set batch_size to {fits}, or make the pictures smaller",
+        )  # fmt: skip
     samples = torch.full(shape, float(MASKED), device=comfy.model_management.intermediate_device())
     return {"samples": samples, SIZE_KEY: (width, height)}
 

@@ -70,6 +70,9 @@ class FakeDLLM:
         self.vq = None
         self.bound: list[FakeDenoiser] = []
 
+    def prompt_notices(self, text: str) -> list[str]:
+        return []
+
     def check_grid(self, grid: TokenGrid) -> None:
         if grid.height < 1 or grid.width < 1:
             raise InputError("grid", str(grid), "1 x 1 cells or more", "Use 8 x 8 pixels or more")

@@ -19,6 +19,7 @@ from ladr_core.models.llada import LLaDAConfig, LLaDATransformer  # noqa: E402
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config  # noqa: E402
 from ladr_core.vq.vqmodel import VQModel, VQModelConfig  # noqa: E402
 
+SHARD = "model-00002-of-00002.safetensors"  # the last one of each model
 LUMINA_ROWS, MMADA_ROWS = 134548, 134656
 SIZES = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_kv_heads": 2, "mlp_hidden_size": 24}
 SHARED = {

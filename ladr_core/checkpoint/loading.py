@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..builtin import CONFIG_KEY, load_builtin
+from ..builtin import CONFIG_KEY, WEIGHTS, load_builtin
 from ..errors import CheckpointError
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
@@ -45,7 +45,8 @@ def load_dllm(
     tokenizer is always float32. Raises CheckpointError, which names what is missing or wrong.
     """
     path = Path(path)
-    if path.suffix == ".safetensors" and path.is_file() and CONFIG_KEY in read_header(path).metadata:
+    is_file = path.suffix == ".safetensors" and path.is_file()
+    if path == WEIGHTS or (is_file and CONFIG_KEY in read_header(path).metadata):
         kept = torch.float32 if dtype is None else dtype
         return load_builtin(path, operations=operations, vq_operations=operations, dtype=kept, device=device)
     started = time.perf_counter()

@@ -16,8 +16,6 @@ from .loading import HEAD, load_vq, stored_weight
 from .parts import SINGLE_FILE_KEY, TRANSFORMER_PREFIX, VQ_PREFIX, CheckpointParts, expected_shapes
 from .writing import PendingTensor, write_file
 
-STORAGE = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float8_e4m3fn": FLOAT8, "float32": torch.float32}
-
 
 def write_single_file(
     parts: CheckpointParts, path: Path, dtype: torch.dtype, progress: Callable[[int, int], None] | None = None

@@ -6,10 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import CheckpointError, InputError
-
-AUTO = "auto"
-DTYPES = (AUTO, "bfloat16", "float16", "float32", "float8_e4m3fn")
+from ..errors import CheckpointError
+from ..weight_dtype import AUTO, DTYPES, find_dtype
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +35,9 @@ def run(args: argparse.Namespace) -> int:
     from ..checkpoint.header import readable_bytes
     from ..checkpoint.parts import find_parts
     from ..checkpoint.peft import is_adapter, rename_adapter
-    from ..checkpoint.single_file import STORAGE, check_target, write_single_file
+    from ..checkpoint.single_file import check_target, write_single_file
 
-    if args.dtype not in DTYPES:
-        raise InputError("dtype", repr(args.dtype), "one of " + ", ".join(DTYPES), "Leave dtype out")
+    dtype = find_dtype(args.dtype)
     if not args.source.exists():
         raise CheckpointError(f"There is no file or folder {args.source}.")
     target = check_target(args.output)
@@ -49,8 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{target}: LoRA of {layers} layers; put it into models/loras and load it with LoraLoaderModelOnly.")
         return 0
     parts = find_parts(args.source, args.vq)
-    dtype = parts.stored_dtype if args.dtype == AUTO else STORAGE[args.dtype]
-    size = write_single_file(parts, target, dtype, _show if sys.stderr.isatty() else None)
+    size = write_single_file(parts, target, dtype or parts.stored_dtype, _show if sys.stderr.isatty() else None)
     print(
         f"{target}: {parts.family.title}, {readable_bytes(size)}; put it into models/dllm and choose it in Load dLLM."
     )

@@ -13,7 +13,7 @@ from ..presets import find_preset
 from ..settings import SEED, RescueSettings, SamplerSettings
 from .pictures import BUILTIN, draw, find_device, load_model, make_folder
 from .progress_bar import ProgressBar
-from .setting_options import add_settings, typed_value
+from .setting_options import add_old_name, add_settings, typed_value
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where pictures and demo.json go (default demo_output)",
     )
-    parser.add_argument("--model", default=BUILTIN, metavar="PATH", help=f"checkpoint (default {BUILTIN})")
+    parser.add_argument("--checkpoint", default=BUILTIN, metavar="PATH", help=f"checkpoint (default {BUILTIN})")
+    add_old_name(parser, "--model", "checkpoint")
     parser.add_argument(
         "--device", default=None, metavar="NAME", help="torch device (default the accelerator, else cpu)"
     )
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.machine import describe_machine  # needs torch, which --help does without
 
     device = find_device(args.device)
-    model = load_model(args.model, device)
+    model = load_model(args.checkpoint, device)
     preset = find_preset(PRESET)
     recipes = (
         Recipe("baseline", SamplerSettings(steps=BASELINE_STEPS)),

@@ -10,11 +10,14 @@ from typing import Any
 
 from ..errors import InputError
 from ..settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
-from .pictures import BUILTIN, DTYPES, check_output, check_writable, draw, find_device, load_model
+from ..weight_dtype import AUTO, DTYPES
+from .pictures import BUILTIN, check_output, check_writable, draw, find_device, load_model
 from .progress_bar import ProgressBar
-from .setting_options import add_presets, add_settings, chosen_settings, typed_value
+from .setting_options import add_old_name, add_presets, add_settings, chosen_settings, typed_value
 
-BATCH = Setting("batch", 1, "int", "pictures at once; picture i uses seed + i", "", minimum=1, maximum=1024, step=1)
+BATCH_SIZE = Setting(
+    "batch_size", 1, "int", "pictures at once; picture i uses seed + i", "", minimum=1, maximum=1024, step=1
+)
 SIZES = tuple(
     Setting(side, None, "int", f"{side} in pixels", "", minimum=1, maximum=8192, step=1) for side in ("width", "height")
 )
@@ -27,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the picture shows")
     parser.add_argument("--negative", default="", metavar="TEXT", help="what it should not show (default nothing)")
     parser.add_argument(
-        "--model",
+        "--checkpoint",
         default=BUILTIN,
         metavar="PATH",
         help=f"folder or .safetensors file of a checkpoint (default {BUILTIN}, the model in the box)",
     )
+    add_old_name(parser, "--model", "checkpoint")
+    add_old_name(parser, "--batch", "batch_size")
     parser.add_argument(
         "--output", type=Path, default=Path("out.png"), metavar="FILE", help="picture (default out.png)"
     )
@@ -39,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default=None, metavar="NAME", help="torch device (default the accelerator, else cpu)"
     )
-    parser.add_argument("--dtype", default="auto", metavar="NAME", help="weights: one of " + ", ".join(DTYPES))
+    parser.add_argument("--dtype", default=AUTO, metavar="NAME", help="weights: one of " + ", ".join(DTYPES))
     for setting in SIZES:
         parser.add_argument(f"--{setting.name}", metavar="N", help=f"{setting.meaning} (default the model's own)")
     parser.add_argument(
@@ -56,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="further parameter of a sampler other than ladr and baseline; may be repeated",
     )
     add_presets(parser)
-    add_settings(parser, (SEED, BATCH))
+    add_settings(parser, (SEED, BATCH_SIZE))
     shared = [setting for name, setting in SAMPLER_SETTINGS.items() if name not in NEEDS_A_PICTURE]
     add_settings(parser.add_argument_group("settings of all samplers"), shared)
     add_settings(parser.add_argument_group("settings of the ladr sampler"), RESCUE_SETTINGS.values())
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw and write the pictures; the exit code."""
     logging.basicConfig(format="%(message)s")  # notices about the prompt go to stderr
     sampler, settings, rescue = chosen_settings(args)
-    seed, batch = typed_value(SEED, args.seed), typed_value(BATCH, args.batch)
+    seed, batch = typed_value(SEED, args.seed), typed_value(BATCH_SIZE, args.batch_size)
     width, height = (typed_value(setting, getattr(args, setting.name)) for setting in SIZES)
     files = check_output(args.output, batch)
     if args.report is not None:
@@ -75,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("prompt", "an empty text", "a description of the picture", "Write what the picture shows")
     device = find_device(args.device)
     options = _options(sampler, args)
-    model = load_model(args.model, device, args.dtype)
+    model = load_model(args.checkpoint, device, args.dtype)
     bar = ProgressBar()
     try:
         drawing = draw(
@@ -88,8 +93,7 @@ def run(args: argparse.Namespace) -> int:
     for file, picture in zip(files, drawing.pictures):
         picture.save(file)
     if args.report is not None:
-        asked = {"prompt": args.prompt, "negative": args.negative, "model": model.name}
-        record = asked | {"files": [str(file) for file in files]} | drawing.report.to_dict()
+        record = {"files": [str(file) for file in files]} | drawing.report.to_dict()
         args.report.write_text(json.dumps(record, indent=1), encoding="utf-8")
     print(drawing.report.to_text())
     print("wrote " + ", ".join(str(file) for file in files))
@@ -101,13 +105,14 @@ def _options(sampler: str, args: argparse.Namespace) -> dict[str, Any]:
     from ..samplers.registry import find_sampler
 
     chosen = find_sampler(sampler)
-    for name in RESCUE_SETTINGS:
-        if getattr(args, name) is not None and not chosen.uses_rescue:
+    unused = (*chosen.ignores, *(() if chosen.uses_rescue else RESCUE_SETTINGS))
+    for name in unused:
+        if getattr(args, name, None) is not None:
             raise InputError(
                 name,
                 repr(getattr(args, name)),
                 f"nothing, as the sampler {sampler} does not use it",
-                f"Leave {name} out, or set sampler to ladr",
+                f"Leave {name} out, or choose another sampler",
             )
     known = {option.name: option for option in chosen.options}
     options: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, InputError
+from ..weight_dtype import AUTO, find_dtype
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 FORMATS = (".png", ".jpg", ".jpeg", ".webp")
-DTYPES = ("auto", "bfloat16", "float16", "float32", "float8_e4m3fn")
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,23 @@ def find_device(name: str | None) -> Any:
     return device
 
 
-def load_model(place: str, device: Any, dtype: str = "auto") -> DLLM:
+def load_model(place: str, device: Any, dtype: str = AUTO) -> DLLM:
     """The built-in model, or the checkpoint (folder or .safetensors file) at `place`, on the device."""
     import torch
 
     from ..builtin import WEIGHTS, BuiltinDLLM
     from ..checkpoint import load_dllm
 
-    if dtype not in DTYPES:
-        raise InputError("dtype", repr(dtype), "one of " + ", ".join(DTYPES), "Set dtype to auto")
+    wanted = find_dtype(dtype)
+    if wanted is None and device.type == "cpu":
+        wanted = torch.float32
     path = WEIGHTS if place == BUILTIN else Path(place).expanduser()
     if not path.exists():
-        raise CheckpointError(f"model: there is no file or folder {path}; give the checkpoint's path, or {BUILTIN}.")
-    wanted = getattr(torch, dtype) if dtype != "auto" else torch.float32 if device.type == "cpu" else None
+        raise CheckpointError(f"checkpoint: there is no file or folder {path}; give its path, or {BUILTIN}.")
     model = load_dllm(path, dtype=wanted, device=device)
     if isinstance(model, BuiltinDLLM):
         if wanted == torch.float8_e4m3fn:
-            raise InputError("dtype", dtype, "16 or 32 bits for the built-in model", "Set dtype to auto")
+            raise InputError("dtype", dtype, "16 or 32 bits for the built-in model", f"Set dtype to {AUTO}")
         # Its layers are too small to share: on a busy machine threads that wait for each other take ten times longer.
         torch.set_num_threads(1)
     return model

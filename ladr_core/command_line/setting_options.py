@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..presets import PRESETS, find_preset
-from ..settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings, Setting
+from ..settings import IMAGE_CFG, RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings, Setting
 
 _TYPES: dict[str, Any] = {"int": int, "float": float}
 _SWITCH = {"true": True, "on": True, "false": False, "off": False}
@@ -21,6 +21,11 @@ def add_settings(group: Any, settings: Iterable[Setting]) -> None:
         words = f"{setting.meaning} (default {_shown(setting.default)}; {setting.allowed})".replace("%", "%%")
         metavar = {"choice": "WORD", "bool": "true|false"}.get(setting.kind, "N")
         group.add_argument(f"--{setting.name}", metavar=metavar, default=None, help=words)
+
+
+def add_old_name(parser: argparse.ArgumentParser, old: str, name: str) -> None:
+    """Understand the name an option had before, without a line in the help."""
+    parser.add_argument(old, dest=name, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def typed_value(setting: Setting, text: str | None) -> Any:
@@ -39,9 +44,14 @@ def typed_value(setting: Setting, text: str | None) -> Any:
 
 def add_presets(group: Any) -> None:
     """The option --preset."""
-    listed = "; ".join(f"{name}: {preset.meaning}" for name, preset in PRESETS.items())
+    listed = "; ".join(f"{name}: {PRESETS[name].meaning}" for name in drawing_presets())
     words = f"a sampler with all its values, which single options then change ({listed})".replace("%", "%%")
     group.add_argument("--preset", metavar="NAME", default=None, help=words)
+
+
+def drawing_presets() -> list[str]:
+    """Names of the presets that need no reference image, which the command line cannot give."""
+    return [name for name, preset in PRESETS.items() if preset.settings.image_cfg == IMAGE_CFG.default]
 
 
 def chosen_settings(args: argparse.Namespace) -> tuple[str, SamplerSettings, RescueSettings]:
@@ -49,6 +59,11 @@ def chosen_settings(args: argparse.Namespace) -> tuple[str, SamplerSettings, Res
     sampler, settings, rescue = "ladr", SamplerSettings(), RescueSettings()
     if args.preset is not None:
         preset = find_preset(args.preset)
+        if preset.name not in drawing_presets():
+            raise InputError(
+                "preset", f"{preset.name!r}, which edits a reference image", "one of " + ", ".join(drawing_presets()),
+                "Edit in ComfyUI with ReferenceLatent and LADR Edit Task, or choose another preset",
+            )  # fmt: skip
         sampler, settings, rescue = preset.sampler, preset.settings, preset.rescue
     return args.sampler or sampler, _changed(settings, SAMPLER_SETTINGS, args), _changed(rescue, RESCUE_SETTINGS, args)
 

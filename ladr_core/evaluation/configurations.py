@@ -43,18 +43,20 @@ def configuration_grid(
 ) -> list[Configuration]:
     """Every sampler at every number of steps with every combination of the varied settings.
 
-    tuned: values as `Configuration.values` gives them; a configuration whose sampler and steps are among them starts
-    from these instead of the defaults.
+    tuned: values as `Configuration.values` gives them; where there are some for a sampler and its steps, one
+    configuration starts from each of them instead of from the defaults.
     """
     found = {}
     for sampler, count in product(samplers, steps):
         rescued = find_sampler(sampler).uses_rescue
-        start = next((v for v in tuned if v["sampler"] == sampler and v["steps"] == count), {})
+        starts = [v for v in tuned if v["sampler"] == sampler and v["steps"] == count] or [{}]
         names = [name for name in varied if rescued or name not in RESCUE_SETTINGS]
-        for chosen in product(*(varied[name] for name in names)):
+        for start, *chosen in product(starts, *(varied[name] for name in names)):
             values = {**start, **dict(zip(names, chosen)), "steps": count}
-            shown = "".join(f", {name} {value}" for name, value in zip(names, chosen) if len(varied[name]) > 1)
-            configuration = _configuration(f"{sampler} {count}{shown}", sampler, values)
+            order = ", cells first" if values.get("choose_then_sample") else ""
+            shown = "".join(f", {name} {value}" for name, value in zip(names, chosen)
+                            if len(varied[name]) > 1 and name != "choose_then_sample")  # fmt: skip
+            configuration = _configuration(f"{sampler} {count}{order}{shown}", sampler, values)
             found[configuration.key] = configuration
     return list(found.values())
 

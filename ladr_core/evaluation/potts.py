@@ -149,20 +149,17 @@ def contestants(cells: int) -> Iterator[tuple[str, SamplerSettings, Callable[[],
     """
     # With two steps per cell the schedule asks for one cell at most, so each network evaluation unmasks one.
     every_steps = (2 * cells, *range(cells - 1, 0, -1))
-    slow = oracle_settings(2 * cells)
     for first in (True, False):
         order = "cells first" if first else "tokens first"
+        slow = oracle_settings(2 * cells, choose_then_sample=first)
         for steps in every_steps:
-            settings = oracle_settings(steps)
-            yield (
-                f"baseline, {steps} steps, {order}",
-                settings,
-                partial(BaselineRule, settings, choose_then_sample=first),
-            )
+            settings = oracle_settings(steps, choose_then_sample=first)
+            yield f"baseline, {steps} steps, {order}", settings, partial(BaselineRule, settings)
         for spacing in (1, 2):
             for risk_bound in (0.05, 0.15, 0.3, 0.6):
-                rescue = RescueSettings(risk_bound=risk_bound, spacing=spacing, choose_then_sample=first)
+                rescue = RescueSettings(risk_bound=risk_bound, spacing=spacing)
                 yield f"ladr, relative {risk_bound}, spacing {spacing}, {order}", slow, partial(LadrRule, slow, rescue)
+    slow = oracle_settings(2 * cells)
     for steps in every_steps:
         settings = oracle_settings(steps)
         yield f"halton, {steps} steps", settings, partial(HaltonRule, settings)
@@ -170,9 +167,10 @@ def contestants(cells: int) -> Iterator[tuple[str, SamplerSettings, Callable[[],
         yield f"entropy bound {bound}", slow, partial(EntropyBoundRule, slow, entropy_bound=bound)
 
 
-def oracle_settings(steps: int) -> SamplerSettings:
+def oracle_settings(steps: int, *, choose_then_sample: bool = True) -> SamplerSettings:
     """Settings under which the oracle compares: the same number of cells at every step, no guidance."""
-    return SamplerSettings(steps=steps, cfg=1.0, mask_schedule="linear", choice_temperature=1.0)
+    return SamplerSettings(steps=steps, cfg=1.0, mask_schedule="linear", choice_temperature=1.0,
+                           choose_then_sample=choose_then_sample)  # fmt: skip
 
 
 def as_rows(results: Sequence[OracleResult]) -> list[dict[str, float | int | str]]:

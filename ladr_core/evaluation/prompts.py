@@ -16,7 +16,7 @@ import numpy as np
 
 from ..worlds.captions import plain_caption
 from ..worlds.scene import CATEGORIES, RELATIONS, Background, Scene, SceneObject
-from ..worlds.shapes import COLOURS, COUNTS, SHAPES, ShapesWorld, is_held_out
+from ..worlds.shapes import COLOURS, COUNTS, OBJECT_CELLS, PLACES, SHAPES, ShapesWorld, is_held_out
 
 HALVES = ("tuning", "reporting")
 PER_CATEGORY = 24
@@ -24,9 +24,10 @@ HELD_OUT = 4
 SEEDS_PER_PROMPT = 1000
 """Prompt p draws picture s with seed p * SEEDS_PER_PROMPT + s, whatever the sampler: prompts and seeds are paired."""
 _SEED = 20260313
-_ANYWHERE = {"single": [(5, 5)], "colour": [(5, 5)], "two": [(6, 2), (6, 10)], "attribution": [(6, 2), (6, 10)],
-             "counting": [(0, 0), (10, 10), (0, 10), (10, 0), (5, 5)]}  # fmt: skip
-_SIDES = {"left": [(6, 2), (6, 10)], "right": [(6, 10), (6, 2)], "above": [(2, 6), (10, 6)], "below": [(10, 6), (2, 6)]}
+_CENTRE, _LEFT, _RIGHT, _TOP, _BOTTOM = PLACES[4], PLACES[3], PLACES[5], PLACES[1], PLACES[7]
+_ANYWHERE = {"single": [_CENTRE], "colour": [_CENTRE], "two": [_LEFT, _RIGHT], "attribution": [_LEFT, _RIGHT],
+             "counting": [_CENTRE, _LEFT, _RIGHT, _TOP, _BOTTOM]}  # fmt: skip
+_SIDES = {"left": [_LEFT, _RIGHT], "right": [_RIGHT, _LEFT], "above": [_TOP, _BOTTOM], "below": [_BOTTOM, _TOP]}
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,5 @@ def _scene(category: str, content: tuple) -> Scene:
     elif category == "attribution":
         colours = content[2:]
     places = _SIDES[relation] if relation else _ANYWHERE[category]
-    size = 6 if category in ("single", "colour") else 4
-    objects = tuple(SceneObject(s, c, *place, size) for s, c, place in zip(shapes, colours, places))
+    objects = tuple(SceneObject(s, c, *place, OBJECT_CELLS) for s, c, place in zip(shapes, colours, places))
     return Scene(category, objects, Background("white"), relation)

@@ -36,29 +36,36 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         "s: seconds from prompt to pixels, one picture at a time where that was measured, else a picture's share "
         "of its batch.",
         "",
-        _row(["", "NFE", "overall minus reference", "position minus reference", "seen", "held out",
-              "token disagreement", "colour entropy"]),
-        _row(["---", *["---:"] * 7]),
-        _row(["data (VQ reconstructions)", "", "", "", "", "", _number(ceiling["token_disagreement"]),
+        _row(["", "NFE", "seen", "held out", "token disagreement", "colour entropy"]),
+        _row(["---", *["---:"] * 5]),
+        _row(["data (VQ reconstructions)", "", "", "", _number(ceiling["token_disagreement"]),
               _number(ceiling["colour_entropy"])]),
     ]  # fmt: skip
     for entry in result["configurations"]:
-        difference = entry.get("difference", {})
         lines.append(
             _row([
-                entry["name"], f"{entry['nfe']:.1f}", _signed(difference.get("overall")),
-                _signed(difference.get("position")), _percent(entry["seen"]), _percent(entry["held_out"]),
+                entry["name"], f"{entry['nfe']:.1f}", _percent(entry["seen"]), _percent(entry["held_out"]),
                 _number(entry["token_disagreement"]), _number(entry["colour_entropy"]),
             ])
         )  # fmt: skip
     lines += [
         "",
-        f"Reference: {result.get('reference', 'none')}, same prompts and seeds. Seen, held out: overall score on "
-        "combinations of words that training showed or never showed. Token disagreement: share of cells in which two "
-        "pictures of one prompt differ. Colour entropy: bits, over objects whose colour the prompt leaves open (at "
-        "most 3.17).",
+        "Seen, held out: overall score on combinations of words that training showed or never showed. Token "
+        "disagreement: share of cells in which two pictures of one prompt differ. Colour entropy: bits, over objects "
+        "whose colour the prompt leaves open (at most 3.17).",
         "",
+        _row(["", "NFE", "minus", "NFE", "overall", "position"]),
+        _row(["---", "---:", "---", "---:", "---:", "---:"]),
     ]
+    for entry in result["configurations"]:
+        for difference in entry["differences"]:
+            lines.append(
+                _row([
+                    entry["name"], f"{entry['nfe']:.1f}", difference["to"], f"{difference['nfe']:.1f}",
+                    _signed(difference["overall"]), _signed(difference.get("position")),
+                ])
+            )  # fmt: skip
+    lines += ["", "Paired differences: same prompts, same seeds.", ""]
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,6 @@ from ..vq.patch_vq import PatchVQ
 from .builtin_layout import TEXT_LENGTH, BuiltinLayout
 from .contract import Prompt
 from .llada import LLaDATransformer
-
-logger = logging.getLogger(__name__)
 
 
 class BuiltinDenoiser:
@@ -66,13 +63,11 @@ class BuiltinDLLM:
         return BuiltinDenoiser(self, self._text_ids(prompts, device), self._text_ids(negatives, device))
 
     def _text_ids(self, prompts: Sequence[Prompt], device: Any) -> Tensor:
-        """Word tokens [B, 24] of the prompts; says which words the model does not know."""
+        """Word tokens [B, 24] of the prompts."""
         for prompt in {p.text: p for p in prompts}.values():
             if prompt.reference_indices or prompt.task != "text-to-image":
                 raise InputError("conditioning", f"the task {prompt.task!r}", "text-to-image for the built-in model",
                                  "Remove the edit task and the reference images, or load a model that can edit")
-            for notice in self.prompt_notices(prompt.text):
-                logger.warning("%s", notice)
         return torch.tensor([self.layout.encode_text(p.text) for p in prompts], dtype=torch.int64, device=device)
 
     def prompt_notices(self, text: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ class BuiltinLayout:
         found = [_SYNONYMS.get(word, word) for word in re.findall(r"[a-z0-9]+", text.lower())]
         return [(word, word in self._ids) for word in found]
 
-    @property
+    @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: _FIRST_WORD + i for i, word in enumerate(self.words)}
 

@@ -73,6 +73,10 @@ class DLLM(Protocol):
         """Raise InputError with the nearest valid size in pixels where the model cannot draw this grid."""
         ...
 
+    def prompt_notices(self, text: str) -> list[str]:
+        """What the model will not see of a prompt, one sentence each."""
+        ...
+
     def bind(
         self,
         prompts: Sequence[Prompt],

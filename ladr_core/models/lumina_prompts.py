@@ -67,6 +67,11 @@ def task_texts(task: str, text: str) -> tuple[str, str]:
     return _OTHER, text
 
 
+def reads_text(task: str) -> bool:
+    """Whether the user's text is part of the prompt of a task."""
+    return task_texts(task, "") != task_texts(task, "text")
+
+
 def prompt_string(system: str, user: str) -> str:
     """The whole string the tokenizer sees; its parts must not be tokenised one by one."""
     return f"<system>{system}</system><user>{user}</user>"

@@ -124,9 +124,6 @@ class MMaDA:
     ) -> SequenceDenoiser:
         """Bind the prompts of B images and as many negatives; an empty negative is the unconditional prompt."""
         self.check_grid(grid)
-        for text in dict.fromkeys(p.text for p in (*prompts, *negatives)):
-            for notice in self.prompt_notices(text):
-                logger.warning("%s", notice)
         branches = [[self._sequence(p, grid) for p in branch] for branch in (prompts, negatives)]
         kind = PaddedDenoiser if self.padded else SequenceDenoiser
         return kind(self.transformer, branches, self.ids.vocabulary, device)

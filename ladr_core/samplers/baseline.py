@@ -23,13 +23,13 @@ class BaselineRule:
     needs_entropy = False
     needs_divergence = False
 
-    def __init__(self, settings: SamplerSettings, *, choose_then_sample: bool = False) -> None:
+    def __init__(self, settings: SamplerSettings) -> None:
         self._schedule = mask_schedule(settings.mask_schedule)
         self._choice_temperature = settings.choice_temperature
-        self._choose_then_sample = choose_then_sample
+        self._choose_then_sample = settings.choose_then_sample
         # The bound is about tokens drawn from p itself.
         whole = settings.temperature > 0 and settings.top_k == 0 and settings.top_p == 1
-        self._has_bound = choose_then_sample and whole
+        self._has_bound = settings.choose_then_sample and whole
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """See Rule."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from ..noise import NoiseSource
 from ..token_grid import TokenGrid
+
+# What limits the network evaluations of a run: the steps left on the clock, all steps, or the number of cells alone.
+Limit = Literal["clock", "steps", "cells"]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class LadrRule(BaselineRule):
     name = "ladr"
 
     def __init__(self, settings: SamplerSettings, rescue: RescueSettings) -> None:
-        super().__init__(settings, choose_then_sample=rescue.rescue and rescue.choose_then_sample)
+        super().__init__(settings)
         self._rescue = rescue
         self.needs_entropy = rescue.rescue and rescue.risk_filter == "entropy"
 

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..models.contract import DLLM
 from ..models.ml_cache import MLCacheSettings
 from ..settings import SamplerSettings, Setting
-from ..token_sampling import TokenDraws
+from ..token_sampling import TokenDraws, effective_temperature
 from .contract import Choice, Prediction, StepState
 from .upstream import gumbel_added, log_clamped, stays_masked
 
@@ -72,7 +72,7 @@ class GumbelArgmaxDraw:
     """Argmax of logits / temperature + Gumbel noise, one number per masked cell and code; 0 = the first maximum."""
 
     def __init__(self, temperature: float) -> None:
-        self._temperature = temperature
+        self._temperature = effective_temperature(temperature)
 
     def draw(self, logits: Tensor, state: StepState, positions: Tensor) -> TokenDraws:
         """See TokenDraw; the confidence is the probability without temperature and without noise."""

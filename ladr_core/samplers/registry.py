@@ -14,7 +14,7 @@ from ..noise import NoiseSource, PerImageNoise
 from ..settings import RescueSettings, SamplerSettings, Setting
 from ..token_sampling import TokenDraw
 from .baseline import BaselineRule
-from .contract import Rule
+from .contract import Limit, Rule
 from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
 from .halton import ROLL, HaltonRule
 from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
@@ -46,6 +46,7 @@ class Sampler:
     options: tuple[Setting, ...] = ()
     uses_rescue: bool = False
     ignores: tuple[str, ...] = ()  # shared settings without an effect on this sampler
+    limited_by: Limit = "clock"
 
     def recipe(self, settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
         """A fresh recipe for one run; options that are not given take their defaults."""
@@ -92,8 +93,8 @@ def _mmada(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[s
     return Recipe(MMaDARule(settings), draw, UpstreamGuidance(settings.cfg - 1), prepare=prepare)
 
 
-_NO_CHOICE_NOISE = ("choice_temperature",)
-_NO_SCHEDULE = ("choice_temperature", "steps")
+_NO_CHOICE_NOISE = ("choice_temperature", "choose_then_sample")
+_NO_SCHEDULE = (*_NO_CHOICE_NOISE, "steps")
 
 for _sampler in (
     Sampler(
@@ -120,6 +121,7 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(ThresholdRule(settings, **options)),
         options=(THRESHOLD,),
         ignores=_NO_SCHEDULE,
+        limited_by="cells",
     ),
     Sampler(
         "entropy_bound",
@@ -127,6 +129,7 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(EntropyBoundRule(settings, **options)),
         options=(ENTROPY_BOUND,),
         ignores=_NO_SCHEDULE,
+        limited_by="cells",
     ),
     Sampler(
         "klass",
@@ -134,20 +137,23 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(KlassRule(settings, **options)),
         options=(THRESHOLD, LARGEST_DIVERGENCE, SETTLED_STEPS, AT_LEAST),
         ignores=_NO_SCHEDULE,
+        limited_by="cells",
     ),
     Sampler(
         "lumina-dimoo",
         "Lumina-DiMOO's published sampler",
         _lumina_dimoo,
         options=ML_CACHE_OPTIONS,
-        ignores=("mask_schedule", "top_k", "top_p"),
+        ignores=("mask_schedule", "top_k", "top_p", "choose_then_sample"),
+        limited_by="steps",
     ),
     Sampler(
         "mmada",
         "MMaDA's published sampler",
         _mmada,
         options=(PADDED,),
-        ignores=("temperature", "top_k", "top_p", "image_cfg"),
+        ignores=("temperature", "top_k", "top_p", "choose_then_sample", "image_cfg"),
+        limited_by="steps",
     ),
 ):
     register(_sampler)

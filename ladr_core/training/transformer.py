@@ -19,13 +19,15 @@ from torch import Tensor, nn
 from ..models.builtin_layout import BuiltinLayout
 from ..models.llada import LLaDAConfig, LLaDATransformer
 from ..vq.patch_vq import PatchVQ, PatchVQConfig
-from ..worlds.scene import World
+from ..worlds.scene import Caption, Scene
 from ..worlds.shapes import ShapesWorld
+from ..worlds.token_posterior import TokenPosterior
 from .checkpoints import load_training_state, save_training_state
-from .scenes import render_batch
 from .workers import Workers
 
 CAPTION_DROPOUT = 0.1
+CATEGORY_SHARES = {"single": 0.08, "two": 0.17, "counting": 0.17, "colour": 0.1, "position": 0.23, "attribution": 0.25}
+"""How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
 EMA_DECAY = 0.998
 MUON_RATE = 0.02
 ADAM_RATE = 2e-3
@@ -86,20 +88,47 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | No
 
 
 def learning_rate_scale(progress: float, step: int) -> float:
-    """Warm up over 200 steps, hold, and fall linearly over the last 40 % of the training."""
-    return min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (1 - progress) / 0.4))
+    """Warm up over 200 steps and fall linearly to almost nothing over the whole training."""
+    return min(1.0, (step + 1) / 200) * max(0.01, 1 - progress)
 
 
-def mask_cells(indices: Tensor, rng: np.random.Generator) -> Tensor:
-    """Copy of indices [B, N] with a share cos(pi u / 2) of the cells of each row masked, u uniform."""
+def mask_cells(indices: Tensor, height: int, rng: np.random.Generator) -> Tensor:
+    """Copy of indices [B, H*W] with a share cos(pi u / 2) of the cells of each row masked, u uniform.
+
+    Half of the rows lose cells anywhere, half lose connected patches: samplers that keep the surest cells first leave
+    holes, which masks drawn cell by cell hardly ever show. Neither kind looks at the picture, so what the network
+    learns stays the distribution of the masked cells given the others.
+    """
     batch, cells = indices.shape
-    ratio = torch.from_numpy(np.cos(np.pi / 2 * (np.arange(batch) + rng.random(batch)) / batch)).float()
+    ratio = torch.from_numpy(np.cos(np.pi / 2 * rng.permutation((np.arange(batch) + rng.random(batch)) / batch)))
     count = (ratio * cells).ceil().clamp(1, cells)
-    rank = torch.from_numpy(rng.random((batch, cells))).argsort(1).argsort(1)
-    return indices.masked_fill(rank < count[:, None], -1)
+    order = torch.from_numpy(rng.random((batch, cells)))
+    patchy = batch // 2
+    noise = torch.from_numpy(rng.standard_normal((patchy, 1, height, cells // height)))
+    kernel = int(rng.choice((3, 5, 7)))
+    for _ in range(2):
+        noise = F.avg_pool2d(noise, kernel, 1, kernel // 2, count_include_pad=False)
+    order[:patchy] = noise.flatten(1)
+    return indices.masked_fill(order.argsort(1).argsort(1) < count[:, None], -1)
 
 
-def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 48, seed: int = 0,
+def targets(posterior: TokenPosterior, scenes: list[Scene], captions: list[Caption | None], indices: Tensor,
+            masked: Tensor) -> Tensor:
+    """Probabilities [M, K] of the codes in the masked cells: exact given the caption, the scene's own code without one.
+
+    A scene's own codes are one draw from the exact probabilities; learning from the latter leaves out that noise.
+    """
+    parts = []
+    for scene, caption, own, left in zip(scenes, captions, indices, masked):
+        wanted = left < 0
+        if caption is None:
+            parts.append(F.one_hot(own[wanted], posterior.codebook_size).float())
+        else:
+            parts.append(torch.from_numpy(posterior.probabilities(scene, caption, left.numpy()))[wanted])
+    return torch.cat(parts)
+
+
+def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 48, seed: int = 0,
                       save_minutes: float = 3.0, width: int = 128, layers: int = 6, compiled: bool = True,
                       workers: Workers | None = None) -> None:
     """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
@@ -119,20 +148,21 @@ def train_transformer(world: World, vq: PatchVQ, folder: Path, *, minutes: float
     model.attention = written_out_attention
     network = torch.compile(model) if compiled else model
     rng = np.random.default_rng((seed, step, workers.rank))
-    positions = layout.cell_positions()
+    positions, posterior = layout.cell_positions(), TokenPosterior(world, vq)
     started = saved = time.time()
     losses: list[float] = []
     while (total := workers.agree(spent + time.time() - started)) < minutes * 60:
-        scenes = [world.sample(rng) for _ in range(batch)]
-        with torch.no_grad():
-            indices = vq.encode(render_batch(world, scenes)).flatten(1)
-        texts = [layout.encode_text("" if rng.random() < CAPTION_DROPOUT else world.caption(s, rng)) for s in scenes]
-        masked = mask_cells(indices, rng)
+        drawn = rng.choice(list(CATEGORY_SHARES), batch, p=list(CATEGORY_SHARES.values()))
+        scenes = [world.sample(rng, category) for category in drawn]
+        captions = [None if rng.random() < CAPTION_DROPOUT else world.caption(scene, rng) for scene in scenes]
+        texts = [layout.encode_text(caption.text if caption else "") for caption in captions]
+        indices = torch.from_numpy(np.stack([posterior.tokens(scene) for scene in scenes]))
+        masked = mask_cells(indices, layout.height, rng)
         with torch.autocast("cpu", torch.bfloat16):
             hidden = network(layout.sequences(torch.tensor(texts), masked))[:, positions]
             wanted = masked < 0
             logits = model.logits(hidden[wanted], layout.image_offset, layout.codebook_size)
-        loss = F.cross_entropy(logits.float(), indices[wanted])
+        loss = F.cross_entropy(logits.float(), targets(posterior, scenes, captions, indices, masked))
         loss.backward()
         workers.average_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

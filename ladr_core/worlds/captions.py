@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .scene import Scene
+from .scene import Caption, Scene
 
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
 PLURALS = {"cross": "crosses"}
@@ -54,26 +54,27 @@ def plain_caption(scene: Scene) -> str:
     return f"{with_article(first.shape)} and {with_article(second.shape)}"
 
 
-def write_caption(scene: Scene, rng: np.random.Generator) -> str:
+def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     """A caption of the scene: the plain form half of the time, else a paraphrase that may say more than it must."""
-    text = plain_caption(scene)
+    text, coloured = plain_caption(scene), scene.category in ("colour", "attribution")
     if rng.random() < 0.5:
-        text = _paraphrase(scene, rng)
+        coloured = coloured or (scene.category in ("counting", "position") and bool(rng.random() < 0.5))
+        text = _paraphrase(scene, coloured, rng)
     if rng.random() < 0.15:
         text = "a picture of " + text
-    if rng.random() < 0.2:
+    names_background = bool(rng.random() < 0.2)
+    if names_background:
         pattern = "" if scene.background.pattern == "plain" else scene.background.pattern + " "
         text += f" on a {pattern}{scene.background.tint} background"
-    return text
+    return Caption(text, coloured, names_background)
 
 
-def _paraphrase(scene: Scene, rng: np.random.Generator) -> str:
+def _paraphrase(scene: Scene, coloured: bool, rng: np.random.Generator) -> str:
     first, second = scene.objects[0], scene.objects[-1]
 
-    def name(thing, coloured: bool) -> str:
+    def name(thing) -> str:
         return with_article(f"{thing.colour} {thing.shape}" if coloured else thing.shape)
 
-    coloured = bool(rng.random() < 0.5)
     if scene.category == "counting":
         count = len(scene.objects)
         number = NUMBERS[count] if rng.random() < 0.6 else str(count)
@@ -84,8 +85,7 @@ def _paraphrase(scene: Scene, rng: np.random.Generator) -> str:
         return f"one {first.colour} {first.shape}"
     if scene.category == "position":
         phrases = _RELATION_PHRASES[scene.relation or "left"]
-        return f"{name(first, coloured)} {phrases[rng.integers(len(phrases))]} {name(second, coloured)}"
-    joined = scene.category == "attribution"
+        return f"{name(first)} {phrases[rng.integers(len(phrases))]} {name(second)}"
     if rng.random() < 0.5:
         first, second = second, first
-    return f"{name(first, joined)} {'and' if rng.random() < 0.5 else 'with'} {name(second, joined)}"
+    return f"{name(first)} {'and' if rng.random() < 0.5 else 'with'} {name(second)}"

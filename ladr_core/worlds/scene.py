@@ -47,6 +47,15 @@ class Scene:
     relation: str | None = None
 
 
+@dataclass(frozen=True)
+class Caption:
+    """A sentence about a scene, and what it says beyond shapes, number and relation."""
+
+    text: str
+    names_colours: bool
+    names_background: bool
+
+
 class World(Protocol):
     """A kind of scene: draws random ones, renders them and writes captions for them."""
 
@@ -59,5 +68,5 @@ class World(Protocol):
     def render(self, scene: Scene) -> np.ndarray:
         """Picture of the scene, uint8 [height, width, 3]."""
 
-    def caption(self, scene: Scene, rng: np.random.Generator) -> str:
+    def caption(self, scene: Scene, rng: np.random.Generator) -> Caption:
         """One of the English sentences that describe the scene."""

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from .captions import VOCABULARY, write_caption
-from .scene import CATEGORIES, RELATIONS, Background, Scene, SceneObject
+from .scene import CATEGORIES, RELATIONS, Background, Caption, Scene, SceneObject
 
 GRID = 16
 CELL_PIXELS = 8
@@ -33,11 +33,12 @@ TINTS: dict[str, tuple[int, int, int]] = {
     "lavender": (224, 212, 246),
 }
 PATTERNS = ("plain", "dotted", "striped", "checkered", "gradient")
-COUNTS = (2, 3, 4, 5)
-SNAP = 2
-"""Objects lie at multiples of this many cells."""
+COUNTS = (2, 3, 4)
+"""Numbers of objects in `counting`, as in GenEval."""
+OBJECT_CELLS = 4
+PLACES = tuple((row, column) for row in (1, 6, 11) for column in (1, 6, 11))
+"""Where objects can lie: nine places, at least one cell between neighbours."""
 
-_SIZES = {"single": (4, 6), "colour": (4, 6), "two": (4,), "position": (4,), "attribution": (4,), "counting": (4,)}
 _HELD_OUT_SHARE = 0.1
 
 
@@ -122,7 +123,7 @@ class ShapesWorld:
             box += alpha * (np.array(COLOURS[thing.colour], np.float32) - box)
         return np.rint(picture).astype(np.uint8)
 
-    def caption(self, scene: Scene, rng: np.random.Generator) -> str:
+    def caption(self, scene: Scene, rng: np.random.Generator) -> Caption:
         """One of the English sentences that describe the scene."""
         return write_caption(scene, rng)
 
@@ -136,16 +137,10 @@ class ShapesWorld:
 
     def _draw(self, rng: np.random.Generator, category: str) -> Scene | None:
         count = {"single": 1, "colour": 1, "counting": COUNTS[rng.integers(len(COUNTS))]}.get(category, 2)
-        size = _SIZES[category][rng.integers(len(_SIZES[category]))]
-        boxes = _place(rng, count, size)
-        if boxes is None:
+        boxes = [PLACES[i] for i in rng.permutation(len(PLACES))[:count]]
+        relation = RELATIONS[rng.integers(4)] if category == "position" else None
+        if relation is not None and not stand_in_relation(boxes[0], boxes[1], relation):
             return None
-        relation = None
-        if category == "position":
-            relation = RELATIONS[rng.integers(4)]
-            boxes = _arrange(boxes, relation, size)
-            if boxes is None:
-                return None
         names = list(COLOURS)
         if category == "counting":
             shapes = [SHAPES[rng.integers(len(SHAPES))]] * count
@@ -155,7 +150,10 @@ class ShapesWorld:
             colours = [names[i] for i in rng.permutation(len(names))[:count]]
         tint = list(TINTS)[rng.integers(len(TINTS))]
         background = Background(tint, self.patterns[rng.integers(len(self.patterns))])
-        objects = tuple(SceneObject(s, c, *box, size) for s, c, box in zip(shapes, colours, boxes))
+        objects = tuple(
+            SceneObject(shape, colour, row, column, OBJECT_CELLS)
+            for shape, colour, (row, column) in zip(shapes, colours, boxes)
+        )
         return Scene(category, objects, background, relation)
 
 
@@ -169,23 +167,16 @@ def shows_held_out(scene: Scene) -> bool:
     return len(shapes) == 2 and is_held_out(*shapes)
 
 
-def _place(rng: np.random.Generator, count: int, size: int) -> list[tuple[int, int]] | None:
-    """Boxes that leave at least one cell between each other, or None where the draw did not fit."""
-    boxes: list[tuple[int, int]] = []
-    for _ in range(40):
-        row, column = (int(v) * SNAP for v in rng.integers((GRID - size) // SNAP + 1, size=2))
-        if all(max(abs(row - r), abs(column - c)) > size for r, c in boxes):
-            boxes.append((row, column))
-            if len(boxes) == count:
-                return boxes
-    return None
+@cache
+def held_out_pairs() -> np.ndarray:
+    """Which (shape, colour) [shapes, colours] are kept out of training, bool."""
+    return np.array([[is_held_out(shape, colour) for colour in COLOURS] for shape in SHAPES])
 
 
-def _arrange(boxes: list[tuple[int, int]], relation: str, size: int) -> list[tuple[int, int]] | None:
-    """Order two boxes so that the first stands in the relation to the second; None where that is not clear-cut."""
+def stand_in_relation(first: tuple[int, int], second: tuple[int, int], relation: str) -> bool:
+    """Whether the first of two places lies clearly to the given side of the second: further that way than across."""
     axis = 1 if relation in ("left", "right") else 0
-    along, across = abs(boxes[0][axis] - boxes[1][axis]), abs(boxes[0][1 - axis] - boxes[1][1 - axis])
-    if along <= size or across > along // 2:
-        return None
-    first_is_low = relation in ("left", "above")
-    return sorted(boxes, key=lambda box: box[axis], reverse=not first_is_low)
+    along, across = second[axis] - first[axis], abs(second[1 - axis] - first[1 - axis])
+    if relation in ("right", "below"):
+        along = -along
+    return along > across

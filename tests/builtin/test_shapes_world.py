@@ -64,7 +64,7 @@ def test_captions_use_known_words_and_fit():
     layout = BuiltinLayout(VOCABULARY, 16)
     for _ in range(400):
         scene = world.sample(rng)
-        for text in (world.caption(scene, rng), plain_caption(scene)):
+        for text in (world.caption(scene, rng).text, plain_caption(scene)):
             words = layout.known_words(text)
             assert all(known for _, known in words), text
             assert len(words) <= 24

@@ -79,7 +79,17 @@ def test_damaged_file_is_named(folder, tmp_path):
 
 def test_masking_covers_all_ratios_and_hides_nothing_else():
     indices = torch.arange(40 * 256).view(40, 256)
-    masked = mask_cells(indices, np.random.default_rng(0))
+    masked = mask_cells(indices, 16, np.random.default_rng(0))
     counts = (masked < 0).sum(1)
     assert counts.min() >= 1 and counts.max() > 250 and counts.min() < 40
     assert torch.equal(masked[masked >= 0], indices[masked >= 0])
+
+
+def test_half_of_the_masks_leave_holes():
+    masked = mask_cells(torch.zeros(200, 256, dtype=torch.int64), 16, np.random.default_rng(0)).view(200, 16, 16) < 0
+    share = masked.float().mean((1, 2))
+    beside = (masked[:, :, 1:] & masked[:, :, :-1]).float().mean((1, 2))
+    middle = (share > 0.3) & (share < 0.7)
+    alone = (beside / share)[middle]  # share^2 / share where cells are masked independently
+    patchy = (alone > share[middle] + 0.15).float().mean()
+    assert 0.35 < patchy < 0.65

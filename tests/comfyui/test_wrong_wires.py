@@ -177,6 +177,11 @@ def test_a_choice_that_does_not_exist(play, name, value):
     _one_sentence(play(graph("ladr").set("sampler", **{name: value}), fails=True).error, name, value)
 
 
+def test_an_edit_task_that_does_not_exist(play):
+    wrong = graph("ladr").add("task", "LADR_EditTask", conditioning=["positive", 0], task="edit_all", image_cfg=1.0)
+    _one_sentence(play(wrong.set("sampler", positive=["task", 0]), fails=True).error, "task", "edit_all")
+
+
 def test_nan_for_a_number(play):
     _one_sentence(play(graph("ladr").set("sampler", temperature=float("nan")), fails=True).error, "temperature", "nan")
 
@@ -184,6 +189,12 @@ def test_nan_for_a_number(play):
 def test_a_value_out_of_range_that_comes_through_a_wire(play):
     wrong = graph("ladr").add("number", "PrimitiveInt", value=0).set("sampler", steps=["number", 0])
     _one_sentence(play(wrong, fails=True).error, "steps", "1 to 1000")
+
+
+@pytest.mark.parametrize(("name", "value"), [("width", -16), ("batch_size", -1), ("batch_size", 10**6)])
+def test_a_size_out_of_range_that_comes_through_a_wire(play, name, value):
+    wrong = graph("ladr").add("number", "PrimitiveInt", value=value).set("grid", **{name: ["number", 0]})
+    _one_sentence(play(wrong, fails=True).error, name, str(value))
 
 
 @pytest.mark.parametrize("name", ["missing.safetensors", "../../secret.safetensors", "/etc/passwd", "C:\\x", "", "."])

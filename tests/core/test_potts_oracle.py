@@ -40,7 +40,7 @@ def test_too_large_a_grid_is_refused():
 
 def test_one_cell_per_step_chosen_first_is_exact(potts):
     settings = oracle_settings(18)
-    result = measure_sampler(potts, partial(BaselineRule, settings, choose_then_sample=True), settings, samples=SAMPLES)
+    result = measure_sampler(potts, partial(BaselineRule, settings), settings, samples=SAMPLES)
     assert result.nfe == 9
     assert abs(result.excess) < 0.02
 
@@ -49,7 +49,7 @@ def test_fewer_steps_are_further_off(potts):
     distances = []
     for steps in (18, 4, 2, 1):
         settings = oracle_settings(steps)
-        rule = partial(BaselineRule, settings, choose_then_sample=True)
+        rule = partial(BaselineRule, settings)
         distances.append(measure_sampler(potts, rule, settings, samples=SAMPLES).distance)
     assert distances == sorted(distances)
     assert distances[1] > distances[0] + 0.05 and distances[3] > 0.5
@@ -59,7 +59,7 @@ def test_ladr_without_rescue_is_exact_too_and_with_it_between_the_ends(potts, re
     settings = oracle_settings(18)
 
     def measure(**values):
-        rescue = RescueSettings(choose_then_sample=True, **values)
+        rescue = RescueSettings(**values)
         return measure_sampler(potts, partial(LadrRule, settings, rescue), settings, samples=SAMPLES)
 
     exact, fast = measure(rescue_cap=0.0), measure(risk_bound=0.3, spacing=2)
@@ -76,7 +76,7 @@ def test_bound_of_a_single_step_holds():
     marginals = logits.softmax(1).double()
     product = torch.einsum("a,b,c,d->abcd", *marginals).flatten()
     settings = oracle_settings(1)
-    rule = BaselineRule(settings, choose_then_sample=True)
+    rule = BaselineRule(settings)
     _, report = denoise(
         sharp, cells, sharp.grid, editable=cells == MASKED, rule=rule, settings=settings, noise=PerImageNoise([0])
     )

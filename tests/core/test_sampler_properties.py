@@ -24,6 +24,7 @@ sampler_settings = st.builds(
     mask_schedule=st.sampled_from(MASK_SCHEDULES),
     temperature=st.sampled_from([0.0, 0.7, 1.0]),
     choice_temperature=st.sampled_from([0.0, 4.0]),
+    choose_then_sample=st.booleans(),
 )
 rescue_settings = st.builds(
     RescueSettings,
@@ -37,7 +38,6 @@ rescue_settings = st.builds(
     rescue_cap=st.sampled_from([0.0, 0.5, 1.0, 4.0, 64.0]),
     rescue_start=st.sampled_from([0.0, 0.3]),
     inverse_scheduling=st.booleans(),
-    choose_then_sample=st.booleans(),
     count_fresh_as_observed=st.booleans(),
 )
 problems = st.fixed_dictionaries(
@@ -134,7 +134,7 @@ def test_accepted_risk_stays_within_its_bound(problem, sampler, rescue):
             assert r.accepted_risk <= rescue.risk_bound
         if rescue.risk_filter == "absolute":
             assert r.accepted_risk <= r.rescued * rescue.risk_bound + 1e-5
-        assert (r.distance_bound is not None) == (rescue.choose_then_sample and sampler.temperature > 0)
+        assert (r.distance_bound is not None) == (sampler.choose_then_sample and sampler.temperature > 0)
 
 
 @given(problems, sampler_settings, maybe_rescue)
@@ -165,7 +165,7 @@ def test_permuting_the_batch_permutes_the_result(problem, sampler, rescue):
 
 NOTHING_RESCUED = [
     {"rescue": False},
-    {"rescue": False, "choose_then_sample": True, "inverse_scheduling": False},
+    {"rescue": False, "inverse_scheduling": False},
     {"rescue_cap": 0.0},
     {"risk_filter": "absolute", "risk_bound": 0.0},
     {"risk_filter": "budget", "risk_bound": 0.0},

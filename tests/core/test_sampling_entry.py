@@ -185,9 +185,53 @@ def test_report_as_dict_and_text():
     assert asdict(report.steps[0]) == data["steps"][0]
     assert "unmasked_at" not in report.to_dict(cells=False)
     text = report.to_text()
-    assert text.startswith(f"ladr: {report.nfe} network evaluations of at most 64")
+    assert text.startswith(f"ladr: {report.nfe} network evaluations of at most 48")  # the grid has 48 cells
     assert "image 2, seed 1" in text and len(text.splitlines()) == 3
     assert "rescue" not in sample(sampler="baseline")[1].settings
+
+
+def test_the_report_names_model_prompts_and_the_most_evaluations():
+    tokens = given_tokens()
+    values = {"settings": SamplerSettings(steps=8, denoise=0.5, mask_schedule="linear"), "codebook_indices": tokens}
+    _, report = sample(sampler="baseline", **values)
+    data = report.to_dict()
+    assert (data["model"], data["prompts"], data["negative_prompts"]) == ("fake", ["a red circle"], [""])
+    assert report.nfe == report.most_nfe == data["most_nfe"] == 4
+    for sampler in ("threshold", "entropy_bound", "klass"):
+        _, report = sample(sampler=sampler, **values)
+        assert report.most_nfe is None and "of at most" not in report.to_text()
+    starts = []
+    sample(on_start=starts.append, **values)
+    assert [(start.most_nfe, start.notices) for start in starts] == [(4, [])]
+
+
+def notices(texts=("a red circle",), negative="", **values):
+    prompts = [Prompt(text) for text in texts]
+    seeds = range(len(texts))
+    _, report = sample_tokens(FakeDLLM(), prompts, [Prompt(negative)] * len(texts), GRID, seeds=seeds, **values)
+    assert json.loads(report.to_json())["notices"] == report.notices
+    return report.notices
+
+
+def test_inputs_without_an_effect_are_noted(caplog):
+    assert notices() == []
+    assert "prompt is empty" in notices((" ",))[0] and caplog.text.count("prompt is empty") == 1
+    assert notices(("a (red:1.2) circle",))[0].startswith("(red:1.2) is plain text")
+    assert notices(("a (red) circle, 1:2",)) == []
+    assert notices(negative="embedding:bad")[0].startswith("Negative prompt: embedding:b")
+    assert notices(negative="embedding:bad", settings=SamplerSettings(cfg=1.0)) == []
+
+
+def test_images_in_which_nothing_is_drawn_are_noted():
+    tokens = given_tokens(2)
+    editable = torch.zeros(2, 6, 8, dtype=torch.bool)
+    texts, given = ("one", "two"), {"codebook_indices": tokens}
+    assert notices(texts, editable=editable, **given) == [
+        "Nothing is drawn in all images, as the noise mask frees no cell: the input is returned as it is."
+    ]
+    editable[0, 0, 0] = True
+    assert "in image 2, as" in notices(texts, editable=editable, **given)[0]
+    assert "denoise is 0" in notices(texts, settings=SamplerSettings(denoise=0.0), **given)[0]
 
 
 def test_public_names_are_there_and_imported_late():

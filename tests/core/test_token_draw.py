@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from ladr_core import token_sampling
 from ladr_core.guidance import ClassifierFreeGuidance
 from ladr_core.noise import PerImageNoise, RecordedNoise, SharedNoise, gumbel
+from ladr_core.samplers.lumina_dimoo import GumbelArgmaxDraw
 from ladr_core.token_grid import masked_positions
-from ladr_core.token_sampling import InverseCdfDraw, draw_by_inverse_cdf, restrict
+from ladr_core.token_sampling import LEAST_TEMPERATURE, InverseCdfDraw, draw_by_inverse_cdf, restrict
 
 
 def draw_all(drawer, logits, noise, is_masked=None):
@@ -80,6 +81,16 @@ def test_temperature_zero_takes_the_best_and_draws_no_noise():
     draws = draw_all(InverseCdfDraw(0.0), logits, RecordedNoise([]))
     assert torch.equal(draws.tokens, logits.argmax(dim=1))
     assert torch.allclose(draws.confidence, logits.softmax(dim=1).amax(dim=1))
+
+
+@pytest.mark.parametrize("drawer", [InverseCdfDraw, GumbelArgmaxDraw])
+@pytest.mark.parametrize("temperature", [1e-38, 1e-45, 9e-7])
+def test_a_temperature_too_small_to_divide_by_takes_the_best(drawer, temperature):
+    logits = torch.randn(6, 5) * 40
+    draws = draw_all(drawer(temperature), logits, RecordedNoise([]))
+    assert torch.equal(draws.tokens, logits.argmax(dim=1)) and bool(draws.confidence.isfinite().all())
+    smallest = draw_all(InverseCdfDraw(LEAST_TEMPERATURE), logits, PerImageNoise([0]))
+    assert bool(smallest.confidence.isfinite().all())
 
 
 def test_top_k_and_top_p():

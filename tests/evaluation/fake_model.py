@@ -73,6 +73,9 @@ class KnowingModel:
         self.answers = {prompt.text: self.vq.indices[i].flatten() for i, prompt in enumerate(prompts)}
         self.pictures_asked = 0
 
+    def prompt_notices(self, text: str) -> list[str]:
+        return []
+
     def check_grid(self, grid: TokenGrid) -> None:
         """Every grid is fine."""
 

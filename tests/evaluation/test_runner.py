@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,6 +151,23 @@ def record(key: str, prompt: int, s: int, passed: bool) -> PictureRecord:
     return PictureRecord(key, prompt, s, passed, 4, 0.5, ["red circle 4 4", "blue ? 9 9"], tokens)
 
 
+def test_rivals_are_the_nearest_baselines_of_either_order():
+    prompts = evaluation_prompts("reporting", 2)
+    baselines = grid(64, 16, 12, choose_then_sample=[False, True])
+    (ladr,) = grid(64, samplers=("ladr",))
+    records = {}
+    for configuration in [*baselines, ladr]:
+        nfe = 17 if configuration is ladr else configuration.settings.steps
+        for prompt in prompts:
+            made = record(configuration.key, prompt.number, 0, configuration is ladr)
+            records[configuration.key, prompt.number, 0] = replace(made, nfe=nfe)
+    *_, summary = summarise(prompts, [*baselines, ladr], 1, records)
+    assert [d["to"] for d in summary["differences"]] == ["baseline 64", "baseline 16", "baseline 16, cells first"]
+    assert all(d["overall"]["value"] == 1 for d in summary["differences"])
+    second = configuration_grid(["baseline"], [16], {}, [c.values for c in baselines])
+    assert [c.name for c in second] == ["baseline 16", "baseline 16, cells first"]
+
+
 def test_differences_are_paired_and_tables_show_them(prompts):
     configurations = grid(64, 8)
     records = {}
@@ -160,10 +178,11 @@ def test_differences_are_paired_and_tables_show_them(prompts):
                 key = configuration.key, prompt.number, s
                 records[key] = record(configuration.key, prompt.number, s, passed)
     slow, fast = summarise(prompts, configurations, 2, records)
-    assert "difference" not in slow
-    assert fast["difference"]["to"] == "baseline 64"
-    assert fast["difference"]["position"]["value"] == -1.0
-    assert fast["difference"]["overall"]["value"] == pytest.approx(-1 / 6, abs=1e-3)
+    assert slow["differences"] == []
+    (difference,) = fast["differences"]
+    assert difference["to"] == "baseline 64"
+    assert difference["position"]["value"] == -1.0
+    assert difference["overall"]["value"] == pytest.approx(-1 / 6, abs=1e-3)
     assert fast["overall"]["value"] == pytest.approx(5 / 6, abs=1e-3)
     assert fast["categories"]["position"]["passed"] == 0
     assert fast["token_disagreement"] == 0.25
@@ -184,7 +203,7 @@ def test_differences_are_paired_and_tables_show_them(prompts):
     assert cells[-1].startswith("83.3 (")
     assert "-16.7 (-16.7 to -16.7)" in table
     widths = {line.count("|") for line in table.splitlines() if line.startswith("|")}
-    assert widths == {4 + len(CATEGORIES) + 1, 9}
+    assert widths == {4 + len(CATEGORIES) + 1, 7}
     assert draw_plot(result).size == (960, 600)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_checkpoints import write_lumina, write_magvit, write_mmada
 
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 
@@ -52,3 +53,23 @@ def load_transformer(folder: Path, dtype: torch.dtype = torch.float32) -> LLaDAT
     state = {k.removeprefix("model."): v.to(dtype) for k, v in load_file(folder / "model.safetensors").items()}
     model.load_state_dict(state, assign=True)
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """Both models as published, read-only by agreement."""
+    root = tmp_path_factory.mktemp("models")
+    write_lumina(root / "Lumina-DiMOO")
+    write_mmada(root / "MMaDA")
+    write_magvit(root / "magvitv2")
+    return root
+
+
+@pytest.fixture
+def lumina_folder(tmp_path):
+    return write_lumina(tmp_path / "Lumina-DiMOO")
+
+
+@pytest.fixture
+def mmada_folder(tmp_path):
+    return write_mmada(tmp_path / "MMaDA")

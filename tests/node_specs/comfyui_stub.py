@@ -125,8 +125,8 @@ def _io() -> types.ModuleType:
 def _modules() -> dict[str, types.ModuleType]:
     names = (
         "comfy", "comfy.ldm", "comfy.ldm.modules", "comfy.ldm.modules.attention", "comfy.model_management",
-        "comfy.model_patcher", "comfy.ops", "comfy.sd", "comfy.utils", "comfy_api", "comfy_api.latest", "folder_paths",
-        "node_helpers", "server",
+        "comfy.model_patcher", "comfy.ops", "comfy.sd", "comfy.utils", "comfy_api", "comfy_api.latest",
+        "comfyui_version", "folder_paths", "node_helpers", "server",
     )  # fmt: skip
     made = {name: types.ModuleType(name) for name in names}
     for name, module in made.items():
@@ -143,6 +143,7 @@ def _modules() -> dict[str, types.ModuleType]:
     made["comfy.model_management"].intermediate_device = lambda: torch.device("cpu")
     made["comfy.utils"].repeat_to_batch_size = lambda tensor, size: tensor.repeat(size, 1, 1)[:size]
     made["server"].PromptServer = types.SimpleNamespace(instance=None)
+    made["comfyui_version"].__version__ = "0.3.64"
     paths = made["folder_paths"]
     paths.models_dir, paths.folder_names_and_paths = "models", {}
     paths.add_model_folder_path = lambda key, path: paths.folder_names_and_paths.setdefault(key, []).append(path)

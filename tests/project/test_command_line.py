@@ -28,7 +28,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def generate(model: str, *arguments: object) -> int:
-    return main(["generate", "--model", model, "--device", "cpu", "--prompt", "a red circle", *map(str, arguments)])
+    start = ["generate", "--checkpoint", model, "--device", "cpu", "--prompt", "a red circle"]
+    return main([*start, *map(str, arguments)])
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess:
@@ -66,7 +67,8 @@ def test_generate_writes_picture_and_report(sampler: str, model: str, tmp_path: 
     assert Image.open(picture).size == (128, 128)
     written = json.loads(report.read_text(encoding="utf-8"))
     assert written["sampler"] == sampler
-    assert written["prompt"] == "a red circle"
+    assert written["prompts"] == ["a red circle"] and written["negative_prompts"] == [""]
+    assert written["model"] == "builtin-shapes"
     assert written["seeds"] == [5]
     assert written["settings"]["steps"] == 4
     assert 1 <= written["nfe"] <= 4
@@ -75,11 +77,22 @@ def test_generate_writes_picture_and_report(sampler: str, model: str, tmp_path: 
 
 
 def test_a_batch_gets_numbered_files_and_following_seeds(model: str, tmp_path: Path):
-    generate(model, *FEW, "--batch", 2, "--seed", 7, "--output", tmp_path / "many.png", "--report", tmp_path / "r.json")
+    many = ["--batch_size", 2, "--seed", 7, "--output", tmp_path / "many.png", "--report", tmp_path / "r.json"]
+    generate(model, *FEW, *many)
     generate(model, *FEW, "--seed", 8, "--output", tmp_path / "one.png")
     assert json.loads((tmp_path / "r.json").read_text())["seeds"] == [7, 8]
     assert (tmp_path / "many-1.png").is_file()
     assert Image.open(tmp_path / "many-2.png").tobytes() == Image.open(tmp_path / "one.png").tobytes()
+
+
+def test_the_old_names_of_options_are_understood(model: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    arguments = ["generate", "--model", model, "--batch", "2", "--prompt", "a circle", *FEW, "--output"]
+    assert main([*arguments, str(tmp_path / "old.png")]) == 0
+    assert (tmp_path / "old-2.png").is_file()
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    text = capsys.readouterr().out
+    assert "--model " not in text and "--batch " not in text and "--batch_size " in text
 
 
 def test_single_options_change_a_preset(model: str, tmp_path: Path):
@@ -103,7 +116,7 @@ MISTAKES = [
     (["--risk_bound", "-1"], "risk_bound"),
     (["--mask_schedule", "wavy"], "mask_schedule"),
     (["--rescue", "maybe"], "rescue"),
-    (["--batch", "0"], "batch"),
+    (["--batch_size", "0"], "batch_size"),
     (["--seed", "-1"], "seed"),
     (["--width", "130"], "width"),
     (["--width", "0"], "width"),
@@ -111,9 +124,13 @@ MISTAKES = [
     (["--prompt", "   "], "prompt"),
     (["--sampler", "best"], "sampler"),
     (["--sampler", "baseline", "--radius", "2"], "radius"),
+    (["--sampler", "threshold", "--steps", "8"], "steps"),
+    (["--sampler", "halton", "--choice_temperature", "8"], "choice_temperature"),
+    (["--preset", "mmada", "--top_k", "8"], "top_k"),
     (["--preset", "best"], "preset"),
+    (["--preset", "lumina-dimoo-edit"], "preset"),
     (["--option", "x=1"], "option"),
-    (["--model", "not here"], "model"),
+    (["--checkpoint", "not here"], "checkpoint"),
     (["--device", "abacus"], "device"),
     (["--dtype", "int3"], "dtype"),
     (["--output", "out.bmp"], "output"),
@@ -166,7 +183,7 @@ def test_an_interrupt_ends_quietly(
 def test_the_progress_bar_shows_on_a_terminal(model: str, tmp_path: Path):
     pty = pytest.importorskip("pty", reason="there are no pseudo terminals on Windows")
     terminal, end = pty.openpty()
-    command = ["generate", "--model", model, "--prompt", "a circle", *FEW, "--output", str(tmp_path / "o.png")]
+    command = ["generate", "--checkpoint", model, "--prompt", "a circle", *FEW, "--output", str(tmp_path / "o.png")]
     subprocess.run(
         [sys.executable, "-m", "ladr_core", *command], cwd=ROOT, stderr=end, stdout=subprocess.DEVNULL, check=True
     )
@@ -181,7 +198,7 @@ def test_demo_compares_both_samplers(
     monkeypatch: pytest.MonkeyPatch, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     monkeypatch.setattr("ladr_core.command_line.demo.PROMPTS", ("a red circle",))
-    assert main(["demo", "--model", model, "--device", "cpu", "--output_folder", str(tmp_path)]) == 0
+    assert main(["demo", "--checkpoint", model, "--device", "cpu", "--output_folder", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "demo.json").read_text(encoding="utf-8"))
     assert set(record["samplers"]) == {"baseline", "ladr"}
     for sampler in record["samplers"].values():

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("ladr_core", "nodes")
 PROGRAMS = ("command_line", "evaluation", "training")  # run by a person: these may print and set up logging
 COMFYUI = {
-    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "latent_preview",
-    "node_helpers", "server",
+    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "comfyui_version", "execution", "folder_paths",
+    "latent_preview", "node_helpers", "server",
 }  # fmt: skip
 RUN_TIME = {"numpy", "PIL", "safetensors", "tokenizers", "torch"}  # requirements.txt and torch
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}

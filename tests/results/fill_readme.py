@@ -21,7 +21,6 @@ from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSe
 
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
-CELLS_FIRST = RESULTS / "shapes_cells_first.json"
 GIB, KEPT_FREE = 1024**3, 1.0  # what the driver, the desktop and ComfyUI keep for themselves, in GiB
 DEMO = RESULTS / "demo" / "demo.json"
 
@@ -100,7 +99,7 @@ def scores_table() -> str:
     words = (
         f"{result['prompts']} prompts x {result['repetitions']} seeds per row, per cent of pictures that show what the "
         f"prompt says, 95 % intervals in brackets; {machine['cpu']}, {machine['threads']} threads, torch "
-        f"{machine['torch']}. From [tests/results/shapes.json](tests/results/shapes.json)."
+        f"{machine['torch']}, {result['dtype']}. From [tests/results/shapes.json](tests/results/shapes.json)."
     )
     best = max(result["configurations"], key=lambda entry: entry["overall"]["value"])
     honest = (
@@ -115,44 +114,38 @@ def scores_table() -> str:
 
 
 def comparisons(result: dict[str, Any]) -> list[str]:
-    """LADR against the baseline that has at least as many evaluations: a sentence each, whoever wins."""
-    baselines = sorted(
-        (e for e in result["configurations"] if e["values"]["sampler"] == "baseline"), key=lambda e: e["nfe"]
-    )
+    """Paired differences to the baselines nearest in NFE, a sentence each, whoever wins."""
     lines = []
     for entry in result["configurations"]:
-        if entry["values"]["sampler"] != "ladr" or not baselines:
+        if entry["values"]["sampler"] == "baseline":
             continue
-        rival = next((b for b in baselines if b["nfe"] >= entry["nfe"]), baselines[-1])
-        own, other = entry["overall"], rival["overall"]
-        if own["low"] > other["high"]:
-            verdict = "LADR is ahead."
-        elif own["high"] < other["low"]:
-            verdict = "the baseline is ahead."
-        else:
-            verdict = "the intervals overlap: no difference is shown."
-        lines.append(
-            f"- {entry['name']}: {rate(own)} % at {entry['nfe']:.1f} NFE; {rival['name']}: {rate(other)} % at "
-            f"{rival['nfe']:.1f} NFE; {verdict}"
-        )
+        for other in entry.get("differences", []):
+            if not 0.75 < other["nfe"] / entry["nfe"] < 1.34 and other["nfe"] != 64:
+                continue
+            lines.append(
+                f"- {entry['name']} ({entry['nfe']:.1f} NFE) minus {other['to']} ({other['nfe']:.1f} NFE): overall "
+                f"{signed(other['overall'])}: {verdict(other['overall'])}; position {signed(other['position'])}: "
+                f"{verdict(other['position'])}."
+            )
     if not lines:
         return []
-    return ["Against the honest rival, the baseline with fewer steps and its own best choice noise:", "\n".join(lines),
-            *without_rescue()]  # fmt: skip
-
-
-def without_rescue() -> list[str]:
-    """What choosing cells before tokens does alone, which the presets of LADR use and the baseline does not."""
-    if not CELLS_FIRST.is_file():
-        return []
-    entries = read(CELLS_FIRST)["configurations"]
-    rows = ", ".join(f"{rate(e['overall'])} % at {e['nfe']:.1f} NFE" for e in entries)
-    place = "tests/results/shapes_cells_first.json"
     return [
-        "The presets choose cells before tokens are drawn (`choose_then_sample`), which the baseline does not. That "
-        f"alone, with nothing rescued (`rescue_cap` 0), has {rows} ([{place}]({place})): what is gained here may be "
-        "due to it, and not to the rescue."
+        "Differences in percentage points on the same prompts and seeds, to the full baseline and to the honest rival, "
+        "the baseline with fewer steps and its own best settings. Cells first means `choose_then_sample`:",
+        "\n".join(lines),
     ]
+
+
+def signed(value: dict[str, float]) -> str:
+    """A difference in percentage points with its interval."""
+    return f"{100 * value['value']:+.1f} ({100 * value['low']:+.1f} to {100 * value['high']:+.1f})"
+
+
+def verdict(value: dict[str, float]) -> str:
+    """What the interval of a difference says."""
+    if value["low"] > 0:
+        return "ahead"
+    return "behind" if value["high"] < 0 else "no difference shown"
 
 
 def rate(value: dict[str, float]) -> str:

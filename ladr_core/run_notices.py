@@ -1,0 +1,41 @@
+"""Notices of a run: what of the inputs has no effect, or not the one that may be expected, a sentence each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from .models.contract import DLLM, Prompt
+from .models.lumina_prompts import reads_text
+
+_WEIGHT = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\bembedding:\S")
+
+
+def prompt_notices(model: DLLM, positive: Sequence[Prompt], negative: Sequence[Prompt]) -> list[str]:
+    """What the prompts ask for and the model does not do; an empty negative prompt is the usual one."""
+    notices = []
+    for prompt in {(p.text, p.task): p for p in positive}.values():
+        if not prompt.text.strip() and reads_text(prompt.task):
+            notices.append("The prompt is empty: the picture shows whatever the model draws without one.")
+        notices += _text_notices(model, prompt.text)
+    for text in dict.fromkeys(p.text for p in negative):
+        notices += ["Negative prompt: " + notice for notice in _text_notices(model, text)]
+    return notices
+
+
+def _text_notices(model: DLLM, text: str) -> list[str]:
+    found = _WEIGHT.search(text)
+    weights = [f"{found[0]} is plain text to a dLLM: prompt weights and embeddings have no effect."] if found else []
+    return weights + model.prompt_notices(text)
+
+
+def masking_notices(is_masked: Tensor, denoise: float) -> list[str]:
+    """Which images of is_masked [B, N] have nothing to draw, and why."""
+    idle = [image for image, masked in enumerate(is_masked.any(dim=1).tolist(), start=1) if not masked]
+    if not idle:
+        return []
+    images = "all images" if len(idle) == len(is_masked) else "image " + ", ".join(str(image) for image in idle)
+    why = "denoise is 0" if denoise == 0 else "the noise mask frees no cell"
+    return [f"Nothing is drawn in {images}, as {why}: the input is returned as it is."]

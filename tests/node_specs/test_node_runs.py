@@ -1,0 +1,135 @@
+"""What the nodes do with values that reach them past ComfyUI's own checks, and what a run says on its node."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import types
+
+import pytest
+import torch
+from comfyui.tiny_model import write_tiny
+from node_specs.comfyui_stub import PACK, load_pack
+
+pack = load_pack()
+nodes = {node.__name__: node for node in pack.nodes.NODES}
+InputError = sys.modules[f"{pack.__name__}.ladr_core.errors"].InputError  # the pack's own copy
+
+
+def test_a_task_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="task: got 'edit_all'; allowed: one of edit_add, .*Set task to edit_add"):
+        nodes["EditTask"].execute([], "edit_all", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((-16, 128, 1), "width: got -16; allowed: a whole number from 16 to 4096"),
+        ((128, 0, 1), "height: got 0"),
+        ((128, 128, -1), "batch_size: got -1"),
+        ((128, 128, 0), "batch_size: got 0"),
+        ((10**9, 10**9, 1), "width: got 1000000000"),
+        ((float("nan"), 128, 1), "width: got nan"),
+        ((4096, 4096, 4096), "batch_size: got 4096 pictures of 4096 x 4096 pixels; allowed: at most 64 "),
+    ],
+)  # fmt: skip
+def test_sizes_that_come_through_a_wire_are_checked_before_anything_is_allocated(size, message):
+    with pytest.raises(InputError, match=message):
+        nodes["EmptyTokenGrid"].execute(*size)
+
+
+def test_an_empty_grid_has_the_finest_cells():
+    (latent,) = nodes["EmptyTokenGrid"].execute(512, 128, 3)
+    assert latent["samples"].shape == (3, 1, 16, 64) and bool((latent["samples"] == -1).all())
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the baseline on a tiny model: the texts on the node, in order, and the three outputs."""
+    write_tiny(tmp_path / "tiny.safetensors")
+    dllm = sys.modules[f"{pack.__name__}.ladr_core.builtin"].load_builtin(tmp_path / "tiny.safetensors")
+    module = sys.modules[f"{pack.__name__}.nodes.sampler_run"]
+    text_side = sys.modules[f"{pack.__name__}.nodes.text_side"]
+    vae = types.SimpleNamespace(first_stage_model=None)
+    model = types.SimpleNamespace(load_device="cpu", memory_required=lambda shape: 0)
+    management = sys.modules["comfy.model_management"]
+    bar = types.SimpleNamespace(update_absolute=lambda *values: None)
+    texts: list[str] = []
+    server = types.SimpleNamespace(send_progress_text=lambda text, node_id: texts.append(text))
+    monkeypatch.setattr(module, "get_dllm_model", lambda model: types.SimpleNamespace(dllm=dllm, vae=vae))
+    monkeypatch.setattr(management, "load_models_gpu", lambda *a, **k: None, raising=False)
+    monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", lambda: None, raising=False)
+    monkeypatch.setattr(management, "module_size", lambda module: 0, raising=False)
+    monkeypatch.setattr(sys.modules["comfy.utils"], "ProgressBar", lambda steps: bar, raising=False)
+    monkeypatch.setattr(sys.modules["server"].PromptServer, "instance", server)
+
+    def conditioning(text):
+        return [[text_side.text_tensor(text), {text_side.TEXT_KEY: text}]]
+
+    def play(positive="a red circle", negative="", noise_mask=None, samples=None, **settings):
+        latent = {"samples": torch.full((1, 1, 16, 16), -1.0) if samples is None else samples}
+        if noise_mask is not None:
+            latent["noise_mask"] = noise_mask
+        texts.clear()
+        result = module.run_sampler(
+            "7", "baseline", None, model=model, seed=1, positive=conditioning(positive), latent_image=latent,
+            negative=conditioning(negative), preview=False, **{"steps": 4, **settings},
+        )  # fmt: skip
+        return list(texts), result
+
+    return play
+
+
+def test_the_node_shows_the_most_evaluations_then_the_report(run):
+    (first, last), (_, report, data) = run()
+    assert first == "at most 4 network evaluations" and last == report
+    assert report.startswith("baseline: 4 network evaluations of at most 4,")
+    data = json.loads(data)
+    assert data["model"] == "builtin-shapes" and data["prompts"] == ["a red circle"]
+    assert len(data["unmasked_at"][0]) == 16 and data["unmasked_by"][0][0] == "s" * 16
+
+
+def test_denoise_counts_in_the_most_evaluations(run):
+    (first, _), (_, report, _) = run(samples=torch.zeros(1, 1, 16, 16), steps=64, denoise=0.1)
+    assert first == "at most 7 network evaluations" and "7 network evaluations of at most 7," in report
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"positive": ""}, "The prompt is empty"),
+        ({"positive": "a (red:1.2) circle"}, "(red:1.2) is plain text"),
+        ({"positive": "a red dragon"}, "does not know: dragon"),
+        ({"negative": "a green dragon"}, "Negative prompt: The built-in model does not know: dragon"),
+        ({"samples": torch.zeros(1, 1, 16, 16), "noise_mask": torch.zeros(1, 128, 128)}, "Nothing is drawn"),
+    ],
+)
+def test_what_has_no_effect_is_said_on_the_node_and_in_both_reports(run, values, words):
+    (first, last), (_, report, data) = run(**values)
+    assert words in first and words in last and words in report
+    assert any(words in notice for notice in json.loads(data)["notices"])
+
+
+def test_the_usual_inputs_need_no_notice(run):
+    assert json.loads(run()[1][2])["notices"] == []
+
+
+@pytest.mark.parametrize(("version", "refused"), [("0.3.40", True), (None, True), ("0.3.64", False), ("0.4.0", False)])
+def test_an_old_comfyui_gets_a_sentence_when_it_imports_the_pack(monkeypatch, version, refused):
+    known = None if version is None else types.SimpleNamespace(__version__=version)
+    monkeypatch.setitem(sys.modules, "comfyui_version", known)  # None: cannot be imported
+    spec = importlib.util.spec_from_file_location("pack_in_old_comfyui", PACK / "__init__.py")
+    module = importlib.util.module_from_spec(spec)
+    if refused:
+        with pytest.raises(ImportError, match=r"needs ComfyUI 0\.3\.64 or newer\. Update ComfyUI"):
+            spec.loader.exec_module(module)
+    else:
+        spec.loader.exec_module(module)
+
+
+def test_outside_comfyui_the_pack_can_be_imported(monkeypatch):
+    monkeypatch.setitem(sys.modules, "folder_paths", None)
+    monkeypatch.setitem(sys.modules, "comfyui_version", None)
+    spec = importlib.util.spec_from_file_location("pack_without_comfyui", PACK / "__init__.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
