@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
+from .models.contract import Prompt
 from .models.llada import LLaDAConfig, LLaDATransformer
+from .settings import SamplerSettings
 from .token_grid import TokenGrid
 
 _TEXT_TOKENS = 512  # room for the prompt, its template and the image marks
-_BRANCHES = 3  # conditional, unconditional, and without reference images
+MOST_BRANCHES = 3  # conditional, unconditional, and without reference images
 
 
 def weight_bytes(config: LLaDAConfig, dtype: torch.dtype) -> int:
@@ -20,10 +24,58 @@ def weight_bytes(config: LLaDAConfig, dtype: torch.dtype) -> int:
     return total
 
 
-def run_bytes(config: LLaDAConfig, codebook_size: int, images: int, grid: TokenGrid, itemsize: int) -> int:
-    """Bytes that sampling needs beside the weights: activations of one block and logits of every branch."""
-    tokens = _BRANCHES * images * (grid.cells + grid.height + _TEXT_TOKENS)
-    activations = tokens * (8 * config.d_model + 3 * config.mlp_hidden_size) * max(2, itemsize)
-    # Logits in the weights' dtype, and twice in float32 while guidance and probabilities are computed.
-    logits = _BRANCHES * images * grid.cells * codebook_size * (max(2, itemsize) + 8)
-    return activations + logits
+def run_bytes(
+    config: LLaDAConfig,
+    codebook_size: int,
+    images: int,
+    grid: TokenGrid,
+    itemsize: int,
+    *,
+    branches: int = MOST_BRANCHES,
+    reference_tokens: int = 0,
+    ml_cache: bool = False,
+) -> int:
+    """Bytes that sampling needs beside the weights: activations of one block, logits of every branch, what is cached.
+
+    reference_tokens: those of the reference images of one image, in all branches together.
+    """
+    itemsize = max(2, itemsize)
+    tokens = images * (branches * (_grid_tokens(grid) + _TEXT_TOKENS) + reference_tokens)
+    activations = tokens * (8 * config.d_model + 3 * config.mlp_hidden_size) * itemsize
+    # Logits in the dtype of the activations, and twice in float32 while guidance and probabilities are computed.
+    logits = branches * images * grid.cells * codebook_size * (itemsize + 8)
+    # Keys and values of every layer, and the last hidden states.
+    kept = tokens * (2 * config.n_layers * config.kv_heads * config.head_dim + config.d_model) * itemsize
+    return activations + logits + (kept if ml_cache else 0)
+
+
+def run_bytes_of_prompts(
+    config: LLaDAConfig,
+    codebook_size: int,
+    prompts: Sequence[Prompt],
+    grid: TokenGrid,
+    settings: SamplerSettings,
+    itemsize: int,
+    *,
+    ml_cache: bool = False,
+) -> int:
+    """The same for the branches and reference images that these prompts and guidance scales ask for."""
+    reference_tokens = max(
+        sum(_grid_tokens(TokenGrid(*image.shape[-2:])) + 2 for image in prompt.reference_indices) for prompt in prompts
+    )
+    with_references = 1 + (settings.cfg != 1)  # conditional and unconditional
+    without_references = int(reference_tokens > 0 and settings.image_cfg != 1)
+    return run_bytes(
+        config,
+        codebook_size,
+        len(prompts),
+        grid,
+        itemsize,
+        branches=with_references + without_references,
+        reference_tokens=with_references * reference_tokens,
+        ml_cache=ml_cache,
+    )
+
+
+def _grid_tokens(grid: TokenGrid) -> int:
+    return grid.cells + grid.height  # each row is closed by a newline

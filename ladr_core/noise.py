@@ -1,9 +1,9 @@
-"""Where random numbers come from: one CPU generator per image, one shared generator, or a recording."""
+"""Where random numbers come from: one generator per image, one shared generator, or a recording."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,19 +24,35 @@ class NoiseSource(Protocol):
 
 
 class PerImageNoise:
-    """One CPU generator per image, so that an image does not depend on its batch, its device or the global state."""
+    """One generator per image, so that an image does not depend on its batch or the global state.
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        self._generators = [torch.Generator("cpu").manual_seed(seed % SEED_RANGE) for seed in seeds]
+    On the CPU, the usual place, it does not depend on the model's device either; drawing on that device is faster.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: Any = "cpu") -> None:
+        self._device = _generator_device(torch.device(device))
+        self._generators = [torch.Generator(self._device).manual_seed(seed % SEED_RANGE) for seed in seeds]
 
     def uniform(self, rows: Sequence[int], shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """See NoiseSource."""
-        return torch.stack([torch.rand(tuple(shape), generator=self._generators[row], dtype=dtype) for row in rows])
+        parts = [
+            torch.rand(tuple(shape), generator=self._generators[row], dtype=dtype, device=self._device) for row in rows
+        ]
+        return torch.stack(parts)
 
     def exponential(self, rows: Sequence[int], shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """See NoiseSource."""
-        empty = torch.empty(tuple(shape), dtype=dtype)
+        empty = torch.empty(tuple(shape), dtype=dtype, device=self._device)
         return torch.stack([empty.exponential_(1, generator=self._generators[row]).clone() for row in rows])
+
+
+def _generator_device(device: torch.device) -> torch.device:
+    """The device, or the CPU where the device has no generators of its own (DirectML)."""
+    try:
+        torch.Generator(device)
+    except RuntimeError:
+        return torch.device("cpu")
+    return device
 
 
 class SharedNoise:

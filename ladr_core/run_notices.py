@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from .models.contract import DLLM, Prompt
+from .models.image_sizes import size_notice
 from .models.lumina_prompts import reads_text
 
 _WEIGHT = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\bembedding:\S")
@@ -29,6 +30,13 @@ def _text_notices(model: DLLM, text: str) -> list[str]:
     found = _WEIGHT.search(text)
     weights = [f"{found[0]} is plain text to a dLLM: prompt weights and embeddings have no effect."] if found else []
     return weights + model.prompt_notices(text)
+
+
+def reference_notices(model: DLLM, positive: Sequence[Prompt]) -> list[str]:
+    """Which reference images have a size the model was not trained on, and the nearest one it was."""
+    side = model.cell_pixels
+    sizes = dict.fromkeys((i.shape[1] * side, i.shape[0] * side) for p in positive for i in p.reference_indices)
+    return [notice for size in sizes if (notice := size_notice(size)) is not None]
 
 
 def masking_notices(is_masked: Tensor, denoise: float) -> list[str]:

@@ -15,9 +15,9 @@ from .denoising_loop import StepEvent, denoise
 from .errors import InputError
 from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
-from .noise import NoiseSource
+from .noise import NoiseSource, PerImageNoise
 from .report import SamplingReport
-from .run_notices import masking_notices, prompt_notices
+from .run_notices import masking_notices, prompt_notices, reference_notices
 from .samplers.registry import find_sampler
 from .settings import SEED, RescueSettings, SamplerSettings
 from .token_grid import MASKED, TokenGrid, to_cells, to_grid
@@ -71,13 +71,14 @@ def sample_tokens(
     may_change = _check_editable(editable, batch, grid)
 
     recipe = chosen.recipe(settings, rescue, options)
-    noise = recipe.noise(seeds)
+    noise = PerImageNoise(seeds, device if recipe.noise_on_device else "cpu")
     cells, start_time = mask_for_denoise(cells, may_change, settings, noise)
     denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
     notices = prompt_notices(model, positive, negative if settings.cfg != 1 else ())
     notices += masking_notices(cells == MASKED, settings.denoise)
     for notice in notices:
         logger.warning("%s", notice)
+    notices += reference_notices(model, positive)  # logged by the model itself
     reported = asdict(settings) | (asdict(rescue) if chosen.uses_rescue else {}) | options
     result, report = denoise(
         denoiser,

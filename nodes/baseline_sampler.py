@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .sampler_inputs import sampler_outputs, shared_inputs
+from ..ladr_core.samplers.registry import find_method
+from .sampler_inputs import method_inputs, sampler_outputs, shared_inputs
 from .sampler_run import run_sampler
 
 
@@ -19,13 +20,15 @@ class BaselineSampler(io.ComfyNode):
             display_name="Baseline dLLM Sampler",
             category="LADR",
             description="Draws the tokens of a picture with a diffusion language model, step by step: each step keeps "
-            "the surest cells that the mask schedule asks for. The method LADR is compared with.",
-            inputs=shared_inputs(),
+            "the surest cells that the mask schedule asks for. The method LADR is compared with, and the samplers that "
+            "Lumina-DiMOO and MMaDA were published with.",
+            inputs=[*shared_inputs(), *method_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def execute(cls, **inputs) -> io.NodeOutput:
+    def execute(cls, method: str, ml_cache: bool, **inputs) -> io.NodeOutput:
         """Run the sampler."""
-        return run_sampler(cls.hidden.unique_id, "baseline", None, **inputs)
+        sampler, options = find_method(method, ml_cache)
+        return run_sampler(cls.hidden.unique_id, sampler, None, options, **inputs)

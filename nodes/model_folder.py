@@ -12,13 +12,14 @@ from pathlib import Path
 import folder_paths
 
 from ..ladr_core.builtin import CONFIG_KEY, WEIGHTS
-from ..ladr_core.checkpoint.families import find_family
+from ..ladr_core.checkpoint.families import FAMILIES, find_family
 from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
 from ..ladr_core.errors import InputError
 
 FOLDER_KEY = "dllm"
 SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
 BUILTIN = "built-in shapes"
+_VQ_NAMES = {family.vq_folder + ".safetensors" for family in FAMILIES}  # an image tokenizer beside its model
 _LONGEST_HEADER = 100 * 1024**2
 
 
@@ -72,7 +73,7 @@ def _checkpoints(root: Path, ours: bool) -> Iterator[Path]:
             if _is_dllm_folder(here):
                 yield here
             continue
-        weights = (here / name for name in sorted(files) if name.endswith(".safetensors"))
+        weights = (here / name for name in sorted(files) if name.endswith(".safetensors") and name not in _VQ_NAMES)
         yield from (path for path in weights if ours or _is_dllm_file(path))
 
 

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from ..ladr_core.errors import InputError
-from ..ladr_core.memory import run_bytes
-from ..ladr_core.models.contract import DLLM
+from ..ladr_core.memory import run_bytes, run_bytes_of_prompts
+from ..ladr_core.models.contract import DLLM, Prompt
 from ..ladr_core.models.llada import dot_product_attention
+from ..ladr_core.samplers.lumina_dimoo import ML_CACHE
+from ..ladr_core.settings import SamplerSettings
 from ..ladr_core.token_grid import TokenGrid
 
 _GIVEN = "the MODEL of Load dLLM, which draws tokens, not noise"
@@ -83,21 +85,38 @@ class DLLMModel(torch.nn.Module):
         """The dtype its weights are stored in."""
         return next(self.diffusion_model.parameters()).dtype
 
+    def compute_dtype(self) -> torch.dtype:
+        """The dtype its activations have."""
+        return self.diffusion_model.compute_dtype or self.get_dtype()
+
     def memory_required(self, input_shape: Any, cond_shapes: Any = None) -> float:
-        """Bytes of activations and logits for a latent of shape [B, 1, H, W]."""
+        """Bytes of activations and logits for a latent of shape [B, 1, H, W], at most; asked for by core."""
         grid = TokenGrid(input_shape[-2], input_shape[-1])
-        config, itemsize = self.diffusion_model.config, self.get_dtype().itemsize
+        config, itemsize = self.diffusion_model.config, self.compute_dtype().itemsize
         return run_bytes(config, self.dllm.codebook_size, input_shape[0], grid, itemsize)
+
+    def run_memory(
+        self, prompts: list[Prompt], grid: TokenGrid, settings: SamplerSettings, options: dict[str, Any]
+    ) -> float:
+        """Bytes beside the weights that a run with these inputs takes."""
+        return run_bytes_of_prompts(
+            self.diffusion_model.config, self.dllm.codebook_size, prompts, grid, settings,
+            self.compute_dtype().itemsize, ml_cache=options.get(ML_CACHE.name, False),
+        )  # fmt: skip
 
 
 def make_model(dllm: DLLM, vae: Any) -> comfy.model_patcher.ModelPatcher:
     """Wrap a loaded dLLM for ComfyUI's memory management, with the newest core patcher where there is one."""
     load_device = comfy.model_management.get_torch_device()
     dllm.transformer.attention = attention
-    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(
-        DLLMModel(dllm, vae), load_device=load_device, offload_device=comfy.model_management.unet_offload_device()
+    model = DLLMModel(dllm, vae)
+    # bfloat16 or float32 where the card is not good at the weights' own dtype: these models were trained in bfloat16,
+    # and their activations may leave the range of float16, which only a file in float16 is computed in.
+    dllm.transformer.compute_dtype = comfy.model_management.unet_manual_cast(
+        model.get_dtype(), load_device, [torch.bfloat16, torch.float32]
     )
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher(model, load_device=load_device, offload_device=comfy.model_management.unet_offload_device())
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:

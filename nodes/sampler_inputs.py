@@ -6,6 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..ladr_core.samplers.lumina_dimoo import ML_CACHE
+from ..ladr_core.samplers.registry import METHOD
 from ..ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
 
 _AFTER_DENOISE = ("mask_schedule", "temperature", "choice_temperature", "top_k", "top_p", "choose_then_sample")
@@ -56,6 +58,11 @@ def shared_inputs() -> list[Any]:
 def rescue_inputs() -> list[Any]:
     """The inputs only the LADR sampler has; they come last, so that the two samplers can be swapped."""
     return [widget(setting) for setting in RESCUE_SETTINGS.values() if setting.on_node]
+
+
+def method_inputs() -> list[Any]:
+    """The inputs only the baseline sampler has."""
+    return [widget(METHOD), widget(ML_CACHE)]
 
 
 def sampler_outputs() -> list[Any]:

@@ -26,6 +26,7 @@ def run_sampler(
     node_id: Any,
     sampler: str,
     rescue: RescueSettings | None,
+    options: dict[str, Any] | None = None,
     *,
     model: Any,
     seed: int,
@@ -45,7 +46,7 @@ def run_sampler(
     if image_cfg is not None:
         values = replace(values, image_cfg=image_cfg)
     seeds = [(SEED.check(seed) + index) % 2**64 for index in latent.batch_index]
-    batch = len(seeds)
+    prompts, negatives = [prompt] * len(seeds), [negative_prompt] * len(seeds)
 
     def show_start(start: RunStart) -> None:
         # The front end stacks text and preview in the order in which they first come, and later text over the picture.
@@ -54,13 +55,13 @@ def run_sampler(
     if preview and needs_colors(vae):
         code_colors(vae)
     patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
-    memory = model.memory_required([batch, 1, latent.grid.height, latent.grid.width])
+    memory = inner.run_memory(prompts, latent.grid, values, options or {})
     comfy.model_management.load_models_gpu(patchers, memory_required=memory)
     indices, report = sample_tokens(
-        dllm, [prompt] * batch, [negative_prompt] * batch, latent.grid,
-        sampler=sampler, settings=values, rescue=rescue, seeds=seeds,
+        dllm, prompts, negatives, latent.grid, sampler=sampler, settings=values, rescue=rescue, seeds=seeds,
         codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
         on_start=show_start, before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
+        options=options,
     )  # fmt: skip
     text = "\n".join([*report.notices, report.to_text()])
     show_text(node_id, text)

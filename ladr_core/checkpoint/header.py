@@ -38,24 +38,24 @@ class Header:
     metadata: dict[str, str]
 
 
-def read_header(path: Path) -> Header:
-    """Header of a file; CheckpointError where the file is no safetensors file or ends too early."""
+def read_header(path: Path, page: str = "where it came from") -> Header:
+    """Header of a file; CheckpointError, naming the page to get it from, where it is damaged or ends too early."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= LARGEST_HEADER:
-            raise CheckpointError(f"{path} is not a safetensors file; download it again from the model's page.")
+            raise CheckpointError(f"{path} is not a safetensors file; download it again from {page}.")
         if 8 + length > size:
-            raise _cut(path, size, 8 + length)
+            raise _cut(path, size, 8 + length, page)
         try:
             fields = json.loads(file.read(length))
         except ValueError as error:
-            raise CheckpointError(f"{path} has a damaged header; download it again from the model's page.") from error
+            raise CheckpointError(f"{path} has a damaged header; download it again from {page}.") from error
     metadata = fields.pop("__metadata__", {})
     tensors = {name: StoredTensor(entry["dtype"], tuple(entry["shape"])) for name, entry in fields.items()}
     end = max((entry["data_offsets"][1] for entry in fields.values()), default=0)
     if 8 + length + end > size:
-        raise _cut(path, size, 8 + length + end)
+        raise _cut(path, size, 8 + length + end, page)
     return Header(path, tensors, metadata)
 
 
@@ -67,8 +67,8 @@ def readable_bytes(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def _cut(path: Path, size: int, expected: int) -> CheckpointError:
+def _cut(path: Path, size: int, expected: int, page: str) -> CheckpointError:
     return CheckpointError(
         f"{path} is cut off: it has {size} bytes of {expected} ({readable_bytes(expected)}); "
-        "download it again from the model's page."
+        f"download it again from {page}."
     )

@@ -5,6 +5,7 @@ A stored weight times its layer's ``scale_weight`` is the weight; an empty tenso
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -14,14 +15,31 @@ from torch import Tensor, nn
 
 FLOAT8 = torch.float8_e4m3fn
 LARGEST = 448.0  # of float8 e4m3
+ROWS_AT_ONCE = 2048  # keeps the float32 copies of a large layer small
 MARKER, SCALE = "scaled_fp8", "scale_weight"
 
 
 def quantise_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """A weight in float8 and its scale (float32, no axes), so that the largest number becomes the largest float8."""
+    """A weight in float8 and its scale (float32, no axes), the smallest power of two that makes all numbers fit."""
     weight = weight.float()
-    scale = (weight.abs().max() / LARGEST).clamp_min(torch.finfo(torch.float32).tiny)
+    largest = max(float(weight.abs().max()) / LARGEST, torch.finfo(torch.float32).tiny)
+    # A power of two is exact in every dtype, and float8 has the same relative spacing below its largest number.
+    scale = torch.tensor(2.0 ** math.ceil(math.log2(largest)), device=weight.device)
     return (weight / scale).clamp(-LARGEST, LARGEST).to(FLOAT8), scale
+
+
+def round_randomly(weight: Tensor, seed: int) -> Tensor:
+    """Float8 of a weight, up or down by chance so that the mean is kept: a small LoRA would vanish in the nearest."""
+    generator = torch.Generator(weight.device).manual_seed(seed)
+    stored = torch.empty_like(weight, dtype=FLOAT8)
+    for target, rows in zip(stored.split(ROWS_AT_ONCE), weight.float().split(ROWS_AT_ONCE)):
+        rows = rows.clamp(-LARGEST, LARGEST)
+        exponent = torch.frexp(rows).exponent.clamp_min(-5)  # below 2 ** -6 the spacing stays 2 ** -9
+        spacing = torch.exp2((exponent - 4).float())
+        below = (rows / spacing).floor()
+        chance = torch.rand(rows.shape, generator=generator, device=rows.device)
+        target.copy_((below + (chance < rows / spacing - below)) * spacing)
+    return stored
 
 
 class CastingLayers:
@@ -54,26 +72,33 @@ def scaled_layers(operations: Any) -> Any:
             self.scale_weight = nn.Parameter(torch.ones((), device=device, dtype=torch.float32), requires_grad=False)
 
         def forward(self, x: Tensor) -> Tensor:
-            """Map x [..., inputs] to [..., outputs]; the scale goes to the smaller side, the input."""
-            return super().forward(x * self.scale_weight.to(x))
+            """Map x [..., inputs] to [..., outputs]."""
+            if x.dtype == torch.float16:  # a scaled input would be too small for it, an unscaled output too large
+                return F.linear(x, self.read_weight(x), None if self.bias is None else self.bias.to(x))
+            # The input is scaled because the weight is larger; in float32 because 16 bits may not hold the scale.
+            return super().forward((x.float() * self.scale_weight.to(x.device)).to(x))
 
         def read_weight(self, like: Tensor, rows: slice | None = None) -> Tensor:
             """See leaf_weight."""
             read = getattr(super(), "read_weight", None)
             if read is not None:
-                return read(like, rows) * self.scale_weight.to(like)
+                return self._scaled(read(like, rows)).to(like)
             weight = self.weight if rows is None else self.weight[rows]
-            return weight.to(like) * self.scale_weight.to(like)
+            return self._scaled(weight.to(like.device)).to(like)
 
         def convert_weight(self, weight: Tensor, inplace: bool = False, **_: Any) -> Tensor:
             """The weight that a stored one stands for; ComfyUI asks for it before it applies a LoRA."""
-            return weight * self.scale_weight.to(weight)
+            return self._scaled(weight).to(weight)
+
+        def _scaled(self, weight: Tensor) -> Tensor:
+            return weight.float() * self.scale_weight.to(weight.device)
 
         def set_weight(
             self, weight: Tensor, inplace_update: bool = False, seed: Any = None, return_weight: bool = False, **_: Any
         ) -> Tensor | None:
             """Store a changed weight; ComfyUI calls this after it has applied a LoRA."""
-            stored = (weight / self.scale_weight.to(weight)).clamp(-LARGEST, LARGEST).to(self.weight.dtype)
+            stored = weight.float() / self.scale_weight.to(weight.device)
+            stored = round_randomly(stored, seed or 0) if self.weight.dtype == FLOAT8 else stored.to(self.weight.dtype)
             if return_weight:
                 return stored
             if inplace_update:

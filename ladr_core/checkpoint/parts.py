@@ -69,7 +69,7 @@ def _folder_parts(folder: Path, vq_path: Path | None) -> CheckpointParts:
         raise CheckpointError(
             f"config.json is missing in {folder}; a checkpoint folder holds all files of {_pages()} as published."
         )
-    config = read_json(config_path)
+    config = read_json(config_path, _pages())
     family = find_family(config, has_vqvae=(folder / LUMINA_DIMOO.vq_folder).is_dir())
     if family is None:
         raise CheckpointError(_unknown(folder, config))
@@ -79,7 +79,7 @@ def _folder_parts(folder: Path, vq_path: Path | None) -> CheckpointParts:
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{config_path} lacks {error}; download it again from {family.page}.") from error
     weights = TensorFiles.of_folder(folder, family.title, family.page, sizes, (TRANSFORMER_PREFIX, ""))
-    tokenizer = TextTokenizer.from_folder(folder)
+    tokenizer = TextTokenizer.from_folder(folder, family.page)
     vq_config, vq_weights = _find_vq(family, folder, vq_path)
     return CheckpointParts(family, config, weights, vq_config, vq_weights, tokenizer)
 
@@ -126,11 +126,16 @@ def _find_vq(family: Family, folder: Path, vq_path: Path | None) -> tuple[dict[s
 
 def _vq_at(family: Family, place: Path) -> tuple[dict[str, Any], TensorFiles]:
     if place.is_file():
-        header = read_header(place)
+        header = read_header(place, family.vq_page)
         found = header.metadata.get("config")
         return (json.loads(found) if found else {}), TensorFiles([header])
     config_path = place / "config.json"
-    config = read_json(config_path) if config_path.is_file() else {}
+    if config_path.is_file():
+        config = read_json(config_path, family.vq_page)
+    elif family is LUMINA_DIMOO:
+        raise CheckpointError(f"config.json (less than 1 kB) is missing in {place}; get it from {family.vq_page}.")
+    else:
+        config = {}  # magvitv2's says nothing of its sizes
     names = _VQ_FILES[family.name]
     header_path = next((place / name for name in names if (place / name).is_file()), None)
     if header_path is None:
@@ -140,7 +145,7 @@ def _vq_at(family: Family, place: Path) -> tuple[dict[str, Any], TensorFiles]:
             f"{names[0]} (about {readable_bytes(family.vq_bytes)}) is missing in {place}; "
             f"get it from {family.vq_page}.{note}"
         )
-    return config, TensorFiles([read_header(header_path)])
+    return config, TensorFiles([read_header(header_path, family.vq_page)])
 
 
 def expected_shapes(config: LLaDAConfig) -> dict[str, tuple[int, ...]]:
@@ -149,14 +154,14 @@ def expected_shapes(config: LLaDAConfig) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, page: str = "where it came from") -> dict[str, Any]:
     """A JSON object, or a CheckpointError that names the file."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); download it again from the model's page.") from error
+        raise CheckpointError(f"{path} cannot be read ({error}); download it again from {page}.") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} holds no JSON object; download it again from the model's page.")
+        raise CheckpointError(f"{path} holds no JSON object; download it again from {page}.")
     return found
 
 

@@ -48,10 +48,10 @@ class TensorFiles:
             missing = [name for name in names if not (folder / name).is_file()]
             if missing:
                 raise CheckpointError(_missing_shards(folder, title, page, missing, weight_map, sizes))
-            return cls([read_header(folder / name) for name in names], prefixes)
+            return cls([read_header(folder / name, page) for name in names], prefixes)
         files = sorted(path for path in folder.glob("*.safetensors") if path.is_file())
         if len(files) == 1:
-            return cls([read_header(files[0])], prefixes)
+            return cls([read_header(files[0], page)], prefixes)
         if files:
             raise CheckpointError(f"{INDEX} is missing in {folder}, which has {len(files)} shards; get it from {page}.")
         pickled = [path.name for path in folder.glob("*.bin")]
@@ -92,7 +92,8 @@ class TensorFiles:
             if notice:
                 logger.warning("%s.", notice)
             return
-        parts = [f"{len(missing)} tensors are missing: {_listed(missing)}"] if missing else []
+        shaped = [f"{name} {list(expected[name])}" for name in missing]
+        parts = [f"{len(missing)} tensors are missing: {_listed(shaped)}"] if missing else []
         parts += [f"{len(misshapen)} have the wrong shape: {_listed(misshapen)}"] if misshapen else []
         parts += [notice] if notice else []
         folder = self.headers[0].path.parent if self.headers else "the folder"

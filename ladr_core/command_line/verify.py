@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.folder.is_dir():
         raise CheckpointError(f"There is no folder {args.folder}; give a folder of recorded reference data.")
-    # The data was recorded with one thread; sums in another order may round differently.
+    # Sums in another order may round differently: one thread, as Lumina-DiMOO's data was recorded (MMaDA's with two).
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     started, checks = time.perf_counter(), []

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..builtin import WEIGHTS, load_builtin
-from ..command_line import MISTAKE, OneSentenceParser
+from ..command_line import INTERRUPTED, MISTAKE, OneSentenceParser
 from ..command_line.setting_options import typed_value
 from ..errors import CheckpointError, InputError
 from ..models.builtin import BuiltinDLLM
@@ -31,7 +31,6 @@ from .runner import measure_latency, model_fingerprint, run_benchmark
 from .sheet import draw_sheet
 from .tables import to_markdown
 
-INTERRUPTED = 130
 DTYPES = ("float32", "bfloat16")
 
 
@@ -177,6 +176,6 @@ def load_model(args: argparse.Namespace) -> BuiltinDLLM:
                              f"Train first; {name} is missing")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.safetensors"
-        record = export_builtin(ShapesWorld(), args.training_run, target)
+        record = export_builtin(ShapesWorld(("plain",)), args.training_run, target)
         print(f"training: {record}", flush=True)
         return load_builtin(target, dtype=getattr(torch, args.dtype))

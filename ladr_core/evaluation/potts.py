@@ -4,15 +4,17 @@ Neighbouring cells like to be equal, and each cell has likings of its own. Every
 summing over all grids, so a sampler that unmasks one cell at a time, chosen before its token is drawn, is exact, and
 whatever another one is off by comes from drawing cells at once or from choosing cells by the tokens drawn.
 
-    python -m ladr_core.evaluation.potts --height 3 --width 3 --states 3
+    python -m ladr_core.evaluation.potts --out tests/results/potts.json
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,9 +25,12 @@ from ..samplers.baseline import BaselineRule
 from ..samplers.contract import Rule
 from ..samplers.entropy_bound import EntropyBoundRule
 from ..samplers.halton import HaltonRule
+from ..samplers.klass import KlassRule
 from ..samplers.ladr import LadrRule
+from ..samplers.threshold import ThresholdRule
 from ..settings import RescueSettings, SamplerSettings
 from ..token_grid import MASKED, TokenGrid
+from .machine import describe_machine
 
 MOST_TABLE_ENTRIES = 2**25
 ROWS_AT_ONCE = 4096
@@ -143,9 +148,10 @@ def compare_samplers(potts: PottsGrid, *, samples: int = 20_000, seed: int = 0) 
 
 
 def contestants(cells: int) -> Iterator[tuple[str, SamplerSettings, Callable[[], Rule]]]:
-    """Label, settings and rule: the baseline and Halton order at falling numbers of steps, LADR, the entropy bound.
+    """Label, settings and rule: every sampler of the pack that takes no published model's own noise.
 
-    The baseline and LADR choose cells once before and once after the tokens are drawn; the others choose before.
+    The baseline and LADR choose cells once before and once after the tokens are drawn; Halton and the entropy bound
+    choose before, threshold and KLASS after.
     """
     # With two steps per cell the schedule asks for one cell at most, so each network evaluation unmasks one.
     every_steps = (2 * cells, *range(cells - 1, 0, -1))
@@ -165,6 +171,9 @@ def contestants(cells: int) -> Iterator[tuple[str, SamplerSettings, Callable[[],
         yield f"halton, {steps} steps", settings, partial(HaltonRule, settings)
     for bound in (0.1, 0.3, 0.6, 1.2, 2.4):
         yield f"entropy bound {bound}", slow, partial(EntropyBoundRule, slow, entropy_bound=bound)
+    for least in (0.9, 0.7, 0.5):
+        yield f"threshold {least}", slow, partial(ThresholdRule, slow, threshold=least)
+        yield f"klass, threshold {least}", slow, partial(KlassRule, slow, threshold=least, largest_divergence=0.1)
 
 
 def oracle_settings(steps: int, *, choose_then_sample: bool = True) -> SamplerSettings:
@@ -187,12 +196,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--coupling", type=float, default=1.0)
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the results as JSON")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
     potts = PottsGrid(TokenGrid(options.height, options.width), options.states, options.coupling)
     print(f"{'sampler':<52} {'NFE':>6} {'distance':>9} {'excess':>8}")
+    results = []
     for result in compare_samplers(potts, samples=options.samples, seed=options.seed):
+        results.append(result)
         print(f"{result.sampler:<52} {result.nfe:>6.2f} {result.distance:>9.4f} {result.excess:>8.4f}", flush=True)
+    if options.out is not None:
+        grid = {"height": options.height, "width": options.width, "states": options.states,
+                "coupling": options.coupling, "seed": options.seed, "machine": describe_machine()}  # fmt: skip
+        options.out.write_text(json.dumps(grid | {"results": as_rows(results)}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

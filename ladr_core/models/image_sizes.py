@@ -40,6 +40,18 @@ def choose_size(size: Size, sizes: Sequence[Size]) -> Size:
     return max(sizes, key=likeness)
 
 
+def size_notice(size: Size) -> str | None:
+    """What to do about a reference image of a size the model was not trained on; None for the sizes it was."""
+    sizes = edit_sizes()
+    if size in sizes:
+        return None
+    width, height = choose_size(size, sizes)
+    return (
+        f"A reference image is {size[0]} x {size[1]} pixels; Lumina-DiMOO edits best at its own sizes, here {width} x "
+        f"{height}: scale and crop the picture to that before VAE Encode."
+    )
+
+
 def overhang(size: Size, target: Size) -> Size:
     """Pixels that stick out to the right and at the bottom once an image covers the target."""
     while _twice_as_large(size, target):

@@ -14,7 +14,7 @@ from ..errors import CheckpointError, InputError
 from ..token_grid import TokenGrid
 from ..vq.contract import VQTokenizer
 from .contract import Prompt
-from .image_sizes import choose_size, edit_sizes
+from .image_sizes import size_notice
 from .llada import LLaDATransformer
 from .lumina_prompts import TEXT_TO_IMAGE, UNCONDITION, conditional_prompt, reference_count, unconditional_prompt
 from .ml_cache import MLCacheDenoiser, MLCacheSettings
@@ -181,7 +181,9 @@ class LuminaDiMOO:
                 "Add or remove ReferenceLatent nodes, or choose another task with LADR Edit Task",
             )  # fmt: skip
         for image in images:
-            self._note_size(image)
+            notice = size_notice((image.shape[1] * self.cell_pixels, image.shape[0] * self.cell_pixels))
+            if notice is not None:
+                logger.warning("%s", notice)
             if image.min() < 0 or image.max() >= self.codebook_size:
                 raise InputError(
                     "reference images", f"codebook indices from {int(image.min())} to {int(image.max())}",
@@ -194,16 +196,6 @@ class LuminaDiMOO:
                 "width x height", f"{grid.width * side} x {grid.height * side} pixels",
                 f"the size of the {'style ' if most == 2 else ''}reference image, {width * side} x {height * side}",
                 "Make the latent of that size, for example by encoding the reference image itself",
-            )  # fmt: skip
-
-    def _note_size(self, image: Tensor) -> None:
-        size = (image.shape[1] * self.cell_pixels, image.shape[0] * self.cell_pixels)
-        sizes = edit_sizes()
-        if size not in sizes:
-            width, height = choose_size(size, sizes)
-            logger.warning(
-                "A reference image is %d x %d pixels; Lumina-DiMOO edits best at its own sizes, here %d x %d.",
-                *size, width, height,
             )  # fmt: skip
 
 

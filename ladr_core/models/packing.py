@@ -50,7 +50,13 @@ class PackedRows:
                 groups.append((1, asked, length))
 
         def attend(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
-            parts, first_query, first_key = [], 0, 0
+            if len(groups) == 1:
+                rows = groups[0][0]
+                out = attention(_split_rows(q, rows), _split_rows(k, rows), _split_rows(v, rows), None)
+                return out.transpose(1, 2).flatten(0, 1)[None].transpose(1, 2)
+            # In the order of the linear layer that comes next, so that nothing is copied again on the way there.
+            result = q.new_empty(q.shape[2], q.shape[1], q.shape[3])  # [queries, heads, head_dim]
+            first_query, first_key = 0, 0
             for rows, asked, length in groups:
                 after_query, after_key = first_query + rows * asked, first_key + rows * length
                 if asked:
@@ -58,10 +64,8 @@ class PackedRows:
                     part_k = _split_rows(k[:, :, first_key:after_key], rows)
                     part_v = _split_rows(v[:, :, first_key:after_key], rows)
                     out = attention(part_q, part_k, part_v, None)  # [rows, heads, asked, head_dim]
-                    parts.append(out.transpose(0, 1).flatten(1, 2)[None])
+                    result[first_query:after_query].unflatten(0, (rows, asked)).copy_(out.transpose(1, 2))
                 first_query, first_key = after_query, after_key
-            if not parts:
-                return q
-            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+            return result[None].transpose(1, 2)
 
         return attend

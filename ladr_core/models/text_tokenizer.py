@@ -49,7 +49,7 @@ class TextTokenizer:
         self._tokenizer.no_padding()
 
     @classmethod
-    def from_folder(cls, folder: Path) -> TextTokenizer:
+    def from_folder(cls, folder: Path, page: str = "the page of the model's weights") -> TextTokenizer:
         """Read the tokenizer files of a checkpoint folder."""
         files = {}
         for name in (TOKENIZER_FILE, CONFIG_FILE):
@@ -57,9 +57,7 @@ class TextTokenizer:
             if path.is_file():
                 files[name] = path.read_text(encoding="utf-8")
         if TOKENIZER_FILE not in files:
-            raise CheckpointError(
-                f"{TOKENIZER_FILE} is missing in {folder}; download it from the page of the model's weights."
-            )
+            raise CheckpointError(f"{TOKENIZER_FILE} (a few MB) is missing in {folder}; download it from {page}.")
         return cls(files)
 
     def encode(self, text: str) -> list[int]:

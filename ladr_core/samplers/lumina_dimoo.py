@@ -19,14 +19,13 @@ from ..models.ml_cache import MLCacheSettings
 from ..settings import SamplerSettings, Setting
 from ..token_sampling import TokenDraws, effective_temperature
 from .contract import Choice, Prediction, StepState
-from .upstream import gumbel_added, log_clamped, stays_masked
+from .upstream import gumbel_added, log_clamped, stays_masked, without_float16
 
 ML_CACHE = Setting(
     "ml_cache", False, "bool",
     "compute most places only every few steps (ML-Cache)",
     "On: between full steps only the places the model is least sure of are computed anew; about twice as fast, other "
-    "pictures, more memory. Off: every place at every step.",
-    on_node=False,
+    "pictures, more memory. Off: every place at every step. Only for Lumina-DiMOO with the method lumina-dimoo.",
 )  # fmt: skip
 CACHE_RATIO = Setting(
     "cache_ratio", 0.9, "float",
@@ -76,6 +75,7 @@ class GumbelArgmaxDraw:
 
     def draw(self, logits: Tensor, state: StepState, positions: Tensor) -> TokenDraws:
         """See TokenDraw; the confidence is the probability without temperature and without noise."""
+        logits = without_float16(logits)
         if self._temperature == 0:
             tokens = logits.argmax(dim=-1)
         else:

@@ -18,7 +18,7 @@ from ..models.contract import DLLM
 from ..settings import SamplerSettings, Setting
 from ..token_sampling import TokenDraws
 from .contract import Choice, Prediction, StepState
-from .upstream import gumbel_clamped, log_clamped, stays_masked
+from .upstream import gumbel_clamped, log_clamped, stays_masked, without_float16
 
 PADDED = Setting(
     "padded", False, "bool",
@@ -98,6 +98,7 @@ class ExponentialRaceDraw:
 
     def draw(self, logits: Tensor, state: StepState, positions: Tensor) -> TokenDraws:
         """See TokenDraw."""
+        logits = without_float16(logits)
         probabilities = torch.softmax(logits, dim=-1)
         shape = (state.grid.cells, logits.shape[1])
         exponential = state.noise.exponential(state.rows, shape, logits.dtype).to(logits.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from ..errors import InputError
 from ..guidance import Guidance
 from ..models.contract import DLLM
-from ..noise import NoiseSource, PerImageNoise
 from ..settings import RescueSettings, SamplerSettings, Setting
 from ..token_sampling import TokenDraw
 from .baseline import BaselineRule
@@ -19,7 +18,7 @@ from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
 from .halton import ROLL, HaltonRule
 from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
 from .ladr import LadrRule
-from .lumina_dimoo import ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
+from .lumina_dimoo import ML_CACHE, ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
 from .mmada import PADDED, ExponentialRaceDraw, MMaDARule, with_padding
 from .threshold import THRESHOLD, ThresholdRule
 from .upstream import UpstreamGuidance
@@ -32,7 +31,7 @@ class Recipe:
     rule: Rule
     draw: TokenDraw | None = None
     guidance: Guidance | None = None
-    noise: Callable[[Sequence[int]], NoiseSource] = PerImageNoise  # from the seeds
+    noise_on_device: bool = False  # drawn where the model runs: faster, and the picture depends on the device
     prepare: Callable[[DLLM], DLLM] = lambda model: model  # the form of the model that this sampler runs
 
 
@@ -85,12 +84,13 @@ def find_sampler(name: str) -> Sampler:
 def _lumina_dimoo(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
     guidance = UpstreamGuidance(settings.cfg - 1, settings.image_cfg - 1)
     draw, prepare = GumbelArgmaxDraw(settings.temperature), partial(with_ml_cache, settings=settings, options=options)
-    return Recipe(LuminaDiMOORule(settings), draw, guidance, prepare=prepare)
+    return Recipe(LuminaDiMOORule(settings), draw, guidance, noise_on_device=True, prepare=prepare)
 
 
 def _mmada(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
     draw, prepare = ExponentialRaceDraw(), partial(with_padding, options=options)
-    return Recipe(MMaDARule(settings), draw, UpstreamGuidance(settings.cfg - 1), prepare=prepare)
+    guidance = UpstreamGuidance(settings.cfg - 1)
+    return Recipe(MMaDARule(settings), draw, guidance, noise_on_device=True, prepare=prepare)
 
 
 _NO_CHOICE_NOISE = ("choice_temperature", "choose_then_sample")
@@ -157,3 +157,26 @@ for _sampler in (
     ),
 ):
     register(_sampler)
+
+_METHODS = {"maskgit": "baseline", "lumina-dimoo": "lumina-dimoo", "mmada": "mmada"}
+_IGNORED = "; ".join(
+    f"{name} ignores {', '.join(ignored)}" for name in _METHODS.values() if (ignored := _SAMPLERS[name].ignores)
+)
+METHOD = Setting(
+    "method", "maskgit", "choice",
+    "the pack's baseline, or a published sampler",
+    "maskgit: this pack's baseline. lumina-dimoo, mmada: as the authors' published code draws, token for token, with "
+    f"noise from the model's device. {_IGNORED}.",
+    choices=tuple(_METHODS),
+)  # fmt: skip
+
+
+def find_method(method: str, ml_cache: bool) -> tuple[str, dict[str, Any]]:
+    """Name and options of the sampler that the baseline node runs."""
+    sampler = _METHODS[METHOD.check(method)]
+    if sampler == "lumina-dimoo":
+        return sampler, {ML_CACHE.name: ml_cache}
+    if ML_CACHE.check(ml_cache):
+        remedy = "Turn ml_cache off, or set method to lumina-dimoo"
+        raise InputError(ML_CACHE.name, "true", f"false for the method {method}", remedy)
+    return sampler, {}

@@ -41,6 +41,11 @@ class UpstreamGuidance:
         return (1 + self.scale) * conditional - self.scale * others[0] if others else conditional
 
 
+def without_float16(logits: Tensor) -> Tensor:
+    """The logits in bfloat16 where they are float16: there the constant is 0, and noise and logarithms reach -inf."""
+    return logits.to(torch.bfloat16) if logits.dtype == torch.float16 else logits
+
+
 def gumbel_added(uniform: Tensor) -> Tensor:
     """Gumbel noise with the constant added inside both logarithms (Lumina-DiMOO), in the dtype of `uniform`.
 

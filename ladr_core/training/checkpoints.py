@@ -23,7 +23,7 @@ def load_training_state(path: Path, model, optimizer, extra: Any) -> tuple[int, 
     """Restore what `save_training_state` wrote, if it is there; returns the step and the seconds spent so far."""
     if not path.exists():
         return 0, 0.0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=next(model.parameters()).device)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     for name, value in state["extra"].items():

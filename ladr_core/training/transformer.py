@@ -26,7 +26,7 @@ from .checkpoints import load_training_state, save_training_state
 from .workers import Workers
 
 CAPTION_DROPOUT = 0.1
-CATEGORY_SHARES = {"single": 0.08, "two": 0.17, "counting": 0.17, "colour": 0.1, "position": 0.23, "attribution": 0.25}
+CATEGORY_SHARES = {"single": 0.05, "two": 0.07, "counting": 0.17, "colour": 0.06, "position": 0.45, "attribution": 0.2}
 """How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
 EMA_DECAY = 0.998
 MUON_RATE = 0.02
@@ -128,9 +128,9 @@ def targets(posterior: TokenPosterior, scenes: list[Scene], captions: list[Capti
     return torch.cat(parts)
 
 
-def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 48, seed: int = 0,
+def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 32, seed: int = 0,
                       save_minutes: float = 3.0, width: int = 128, layers: int = 6, compiled: bool = True,
-                      workers: Workers | None = None) -> None:
+                      device: str = "cpu", workers: Workers | None = None) -> None:
     """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
     workers = workers or Workers()
     batch //= workers.count
@@ -143,9 +143,11 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
                             0.5 / math.sqrt(p.shape[1]))
         if name.endswith(("attn_out.weight", "ff_out.weight")) and ".blocks." in name:
             nn.init.zeros_(p)
+    model.to(device)
     optimizer, average = MuonAndAdamW(model), MovingAverage(model)
     step, spent = load_training_state(folder / "transformer.pt", model, optimizer, average)
-    model.attention = written_out_attention
+    if device == "cpu":
+        model.attention = written_out_attention
     network = torch.compile(model) if compiled else model
     rng = np.random.default_rng((seed, step, workers.rank))
     positions, posterior = layout.cell_positions(), TokenPosterior(world, vq)
@@ -158,11 +160,11 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
         texts = [layout.encode_text(caption.text if caption else "") for caption in captions]
         indices = torch.from_numpy(np.stack([posterior.tokens(scene) for scene in scenes]))
         masked = mask_cells(indices, layout.height, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = network(layout.sequences(torch.tensor(texts), masked))[:, positions]
-            wanted = masked < 0
+        wanted = (masked < 0).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            hidden = network(layout.sequences(torch.tensor(texts), masked).to(device))[:, positions]
             logits = model.logits(hidden[wanted], layout.image_offset, layout.codebook_size)
-        loss = F.cross_entropy(logits.float(), targets(posterior, scenes, captions, indices, masked))
+        loss = F.cross_entropy(logits.float(), targets(posterior, scenes, captions, indices, masked).to(device))
         loss.backward()
         workers.average_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -182,9 +184,9 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
 
 
 def train_shapes_transformer(workers: Workers, folder: Path, patterns: tuple[str, ...], minutes: float, batch: int,
-                             seed: int, compiled: bool) -> None:
+                             seed: int, compiled: bool, device: str) -> None:
     """One worker's part of training on the shapes world, with the VQ tokenizer that lies in the folder."""
     vq = PatchVQ(PatchVQConfig())
     vq.load_state_dict(torch.load(folder / "vq.pt", weights_only=True)["model"])
     train_transformer(ShapesWorld(patterns), vq.eval().requires_grad_(False), folder, minutes=minutes, batch=batch,
-                      seed=seed, compiled=compiled, workers=workers)
+                      seed=seed, compiled=compiled, device=device, workers=workers)

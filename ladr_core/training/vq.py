@@ -28,7 +28,7 @@ class CodebookAverages:
 
     def __init__(self, model: PatchVQ):
         self.model = model
-        self.usage = torch.ones(model.codebook_size)
+        self.usage = torch.ones(model.codebook_size, device=model.codebook.weight.device)
         self.sums = F.normalize(model.codebook.weight.detach(), dim=1).clone()
 
     @torch.no_grad()
@@ -58,11 +58,12 @@ def vq_optimizer(model: PatchVQ) -> torch.optim.Optimizer:
     return torch.optim.AdamW(weights, lr=2e-3, betas=(0.9, 0.99), weight_decay=1e-4)
 
 
-def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, seed: int = 0) -> None:
+def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, seed: int = 0,
+             device: str = "cpu") -> None:
     """Train (or go on training) a PatchVQ in `folder` for some minutes; saves every few minutes and at the end."""
     config = PatchVQConfig()
     torch.manual_seed(seed)
-    model = PatchVQ(config)
+    model = PatchVQ(config).to(device)
     averages = CodebookAverages(model)
     optimizer = vq_optimizer(model)
     weights = optimizer.param_groups[0]["params"]
@@ -75,7 +76,8 @@ def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, see
             group["lr"] = 2e-3 * min(1.0, (step + 1) / 100, 0.02 + 2 * (1 - progress))
         scenes = [world.sample(rng) for _ in range(batch)]
         pixels = crops_around_objects(render_batch(world, scenes), scenes, CROP_CELLS, config.cell_pixels, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        pixels = pixels.to(device)
+        with torch.autocast(device, torch.bfloat16):
             features = model.features(pixels)
             indices = model.quantise(features.detach())
             codes = F.embedding(indices, model.codebook.weight).permute(0, 3, 1, 2)

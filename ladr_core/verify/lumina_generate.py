@@ -62,9 +62,21 @@ def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
     )  # fmt: skip
     check.equal("steps run", report.nfe, case["n_steps_run"])
     first_masked = int((cells == MASKED).sum())
+    check.equal("steps listed", [recorded["step"] for recorded in case["steps"]], list(range(len(steps))))
     for recorded, step in zip(case["steps"], steps):
         _check_step(check, recorded, step, sequences[0][0], first_masked, case)
     check.equal("final codebook indices", result[0], case["vq_codes"])
+    check.equal("final token ids", result[0] + ids.image_offset, case["vq_ids"])
+    if "n_distinct_codes" in case:
+        check.equal("distinct indices", len(result[0].unique()), case["n_distinct_codes"])
+    if "vq_codes_without_cache" in case:
+        plain, _, _ = record_run(
+            SequenceDenoiser(transformer, sequences, ids.vocabulary, "cpu"), cells, grid, settings,
+            rule=LuminaDiMOORule(settings), draw=GumbelArgmaxDraw(temperature),
+            guidance=UpstreamGuidance(scale, image_scale), noise=_noise(folder, noise_name, case),
+        )  # fmt: skip
+        check.equal("final codebook indices without cache", plain[0], case["vq_codes_without_cache"])
+        check.equal("indices changed by the cache", int((plain != result).sum()), case["n_codes_changed_by_cache"])
     check.keep_margin(*(case.get(k) for k in ("min_argmax_gap", "min_cut_gap", "quantile_min_gap")))
     checks = [check]
     if folder.has(noise_name):
@@ -106,6 +118,8 @@ def _check_step(
     check.equal(f"step {number} keep", keep, recorded["keep_n"])
     check.equal(f"step {number} effective keep", min(keep, count - 1), recorded["keep_n_effective"])
     check.equal(f"step {number} masked", count, recorded["n_masked_before"])
+    after = int((masked & ~step.chosen[0]).sum())
+    check.equal(f"step {number} masked after", after, recorded["n_masked_after"])
     check.equal(f"step {number} drawn", step.prediction.tokens[0][masked], recorded["sampled_codes"])
     left = sequence.cell_places[masked & ~step.chosen[0]]
     check.equal(f"step {number} still masked", left, recorded["still_masked_positions"])

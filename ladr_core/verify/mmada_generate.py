@@ -26,6 +26,7 @@ from ..samplers.upstream import UpstreamGuidance
 from ..settings import SamplerSettings
 from ..token_grid import MASKED, TokenGrid
 from .golden_folder import GoldenFolder
+from .mmada_steps import check_draws_of_known_cells, check_end, check_rounding, recorded_grid
 from .recording import RecordedStep, record_run
 from .result import FileCheck
 
@@ -79,10 +80,12 @@ def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
     if "step00.logits" in data:
         runs.append(("from recorded logits and noise", _Replay(data, ids, cells), _noise(data, steps)))
     if dtype == torch.bfloat16:
+        runs.append(("from recorded logits and the seed", _Replay(data, ids, cells), SharedNoise(generator)))
         # One rounding that falls the other way on another processor changes tokens here, so the network is compared by
         # its logits on the recorded inputs: padded as published, and without padding.
         padded = PaddedDenoiser(folder.transformer(dtype), branches, ids.vocabulary, "cpu")
         _check_logits(tensors, "padded", padded, data, ids, cells, steps)
+        check_rounding(tensors, padded, data, ids, cells, case)
         _check_logits(tensors, "without padding", denoiser, data, ids, cells, steps)
     else:
         if "step00.exponential" in data:
@@ -95,7 +98,8 @@ def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
         tensors.equal(f"final codebook indices {how}", result, data["final_codes"].long())
         check.equal(f"final codebook indices {how}", result, case["final_codes"])
         check.equal(f"steps run {how}", len(recorded_steps), steps)
-        if how == "from the seed":
+        check_end(check, tensors, how, result, recorded_steps[-1], data, case, ids)
+        if how.endswith("the seed"):
             state = hashlib.sha256(generator.get_state().numpy().tobytes()).hexdigest()
             check.equal("state of the generator afterwards", state, case["final_generator_state_sha"])
     check.keep_margin(case.get("min_cutoff_margin"), case.get("min_draw_margin"))
@@ -125,10 +129,8 @@ def _check_logits(
 ) -> None:
     """The logits of our network on the recorded inputs of every step."""
     batch, count = cells.shape
-    first = ids.text_length + 2
     for number in range(steps):
-        tokens = data[f"step{number:02d}.model_input"][:batch, first : first + count].long()
-        before = torch.where(tokens == ids.mask, MASKED, tokens - ids.image_offset)
+        before = recorded_grid(data, number, cells, ids)
         branches = denoiser.predict(before, torch.arange(batch), guided=True, step=number)
         expected = data[f"step{number:02d}.logits"].view(-1, batch, count, ids.codebook_size)
         for branch, logits in enumerate(branches):
@@ -204,5 +206,10 @@ def _check_step(
     ratio = mask_ratio(case["schedule"], case["schedule_kwargs"])
     counts = still_masked_counts(masked.sum(dim=1), cells, ratio, number, case["steps"])
     check.equal(f"{what} counts", counts, recorded("mask_len").flatten().long())
+    check.equal(f"{what} listed counts", counts.tolist(), [int(count) for count in case["step_mask_len"][number]])
+    masking = recorded("masking").bool()
+    check.equal(f"{what} listed masked", case["step_masked_count"][number], masking.sum(dim=1))
     if number < case["steps"] - 1:
-        check.equal(f"{what} still masked", masked & ~step.chosen, recorded("masking").bool())
+        check.equal(f"{what} still masked", masked & ~step.chosen, masking)
+    if {f"step{number:02d}.logits", f"step{number:02d}.exponential"} <= data.keys():
+        check_draws_of_known_cells(check, number, data, case, masked.shape)

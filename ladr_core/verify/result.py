@@ -21,6 +21,7 @@ class FileCheck:
     tolerance: float = 0.0  # that of the comparison that came nearest to its limit
     margin: float | None = None  # smallest gap, recorded with the data, behind a decision that must not change
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what is worth knowing of a check that passed
     _largest_share: float = -1.0
 
     @property
@@ -75,6 +76,7 @@ class FileCheck:
             "tolerance": self.tolerance,
             "margin": self.margin,
             "failures": list(self.failures),
+            "notes": list(self.notes),
             "reason": self.skipped or None,
         }
 
@@ -87,6 +89,7 @@ class FileCheck:
             parts.append(f"largest difference {self.largest_difference:.2e} of {self.tolerance:.0e} allowed")
         if self.margin is not None:
             parts.append(f"recorded margin {self.margin:.1e}")
+        parts += self.notes
         lines = [f"{'passed ' if self.passed else 'FAILED '}  {self.file}: {', '.join(parts)}"]
         lines += [
             f"         {failure}" for failure in self.failures or ([] if self.comparisons else ["nothing compared"])

@@ -6,7 +6,7 @@ import numpy as np
 
 from .scene import Caption, Scene
 
-NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+NUMBERS = {2: "two", 3: "three", 4: "four"}
 PLURALS = {"cross": "crosses"}
 _RELATION_PHRASES = {
     "left": ("to the left of", "left of"),
@@ -16,14 +16,14 @@ _RELATION_PHRASES = {
 }
 VOCABULARY = tuple(
     (
-        "a an one two three four five 2 3 4 5 and with in on to the of left right above over below under picture "
+        "a an one two three four - 2 3 4 - and with - on to the of left right above over below under picture "
         "background circle square triangle diamond star heart cross ring "
         "circles squares triangles diamonds stars hearts crosses rings "
         "red orange yellow green blue purple pink brown black white gray sky mint cream lavender "
-        "plain dotted striped checkered gradient"
+        "- dotted striped checkered gradient"
     ).split()
 )
-"""Every word the captions use."""
+"""Every word the captions use; - keeps the number of a word that they no longer use."""
 
 
 def plural(shape: str) -> str:

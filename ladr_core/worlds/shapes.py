@@ -108,10 +108,11 @@ class ShapesWorld:
     """Random scenes of the shapes world; `patterns` limits the backgrounds."""
 
     name = "shapes"
-    vocabulary = VOCABULARY
 
     def __init__(self, patterns: tuple[str, ...] = PATTERNS):
         self.patterns = patterns
+        absent = set(PATTERNS) - set(patterns)
+        self.vocabulary = tuple("-" if word in absent else word for word in VOCABULARY)
 
     def render(self, scene: Scene) -> np.ndarray:
         """Picture of the scene, uint8 [128, 128, 3]."""
@@ -174,9 +175,12 @@ def held_out_pairs() -> np.ndarray:
 
 
 def stand_in_relation(first: tuple[int, int], second: tuple[int, int], relation: str) -> bool:
-    """Whether the first of two places lies clearly to the given side of the second: further that way than across."""
+    """Whether two places lie on opposite sides of the picture, the first on the given one, and further so than across.
+
+    Opposite sides, so that a relation is never in doubt.
+    """
     axis = 1 if relation in ("left", "right") else 0
     along, across = second[axis] - first[axis], abs(second[1 - axis] - first[1 - axis])
     if relation in ("right", "below"):
         along = -along
-    return along > across
+    return along > max(across, GRID // 2)

@@ -5,7 +5,6 @@ COMFYUI_SRC     or: a git repository or work tree of ComfyUI, from which a copy 
 COMFYUI_REF     commit or branch of COMFYUI_SRC (default: its HEAD)
 COMFYUI_WORK    where that copy lives (default: a folder in the system's temporary directory)
 COMFYUI_TORCH   torch of that environment (default: torch==2.13.0); torchvision and torchaudio come without dependencies
-COMFYUI_FRONTEND  another comfyui-frontend-package than the pinned one: a version, or 'newest'
 """
 
 from __future__ import annotations

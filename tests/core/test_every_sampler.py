@@ -5,6 +5,7 @@ import torch
 from fake_dllm import FakeDenoiser, FakeDLLM, logits_for_confidences
 from fake_step import make_state
 
+from ladr_core import sampling
 from ladr_core.denoising_loop import denoise
 from ladr_core.models.contract import Prompt
 from ladr_core.noise import PerImageNoise
@@ -12,7 +13,7 @@ from ladr_core.samplers.contract import Prediction
 from ladr_core.samplers.entropy_bound import EntropyBoundRule
 from ladr_core.samplers.halton import HaltonRule, halton_ranks
 from ladr_core.samplers.klass import KlassRule
-from ladr_core.samplers.registry import find_sampler, sampler_names
+from ladr_core.samplers.registry import find_method, find_sampler, sampler_names
 from ladr_core.samplers.threshold import ThresholdRule
 from ladr_core.sampling import sample_tokens
 from ladr_core.settings import SAMPLER_SETTINGS, RescueSettings, SamplerSettings
@@ -169,3 +170,29 @@ def test_no_step_waits_for_the_device(sampler, rescue):
     values = {name: None if value is None else value.reshape(2, 36).clone() for name, value in vars(draws).items()}
     choice = rule.choose(state, Prediction(**values))
     assert choice.scheduled.shape == (2, 36) and choice.scheduled.device.type == "meta"
+
+
+@pytest.mark.parametrize("sampler", sampler_names())
+def test_only_the_published_samplers_draw_their_noise_on_the_device(sampler, monkeypatch):
+    asked = []
+    noise = lambda seeds, device: asked.append(str(device)) or PerImageNoise(seeds)  # noqa: E731
+    monkeypatch.setattr(sampling, "PerImageNoise", noise)
+    model, prompts = FakeDLLM(), ([Prompt("a")], [Prompt("")])
+    bind = model.bind
+    monkeypatch.setattr(model, "bind", lambda *inputs, device: bind(*inputs, device="cpu"))
+    sample_tokens(model, *prompts, GRID, sampler=sampler, settings=SamplerSettings(steps=2), device="cuda:0")
+    assert asked == ["cuda:0" if sampler in PUBLISHED else "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("method", "ml_cache", "expected"),
+    [
+        ("maskgit", False, ("baseline", {})),
+        ("mmada", False, ("mmada", {})),
+        ("lumina-dimoo", False, ("lumina-dimoo", {"ml_cache": False})),
+        ("lumina-dimoo", True, ("lumina-dimoo", {"ml_cache": True})),
+    ],
+)
+def test_the_methods_of_the_baseline_node(method, ml_cache, expected):
+    assert find_method(method, ml_cache) == expected
+    find_sampler(expected[0]).check_options(expected[1])

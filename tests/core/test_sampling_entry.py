@@ -239,3 +239,11 @@ def test_public_names_are_there_and_imported_late():
         assert getattr(ladr_core, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ladr_core.nothing
+
+
+def test_a_reference_image_of_another_size_is_noted_with_the_nearest_trained_size():
+    model, square, odd = FakeDLLM(), torch.zeros(64, 64, dtype=torch.int64), torch.zeros(60, 80, dtype=torch.int64)
+    prompts = [Prompt("Add a hat.", "edit_add", (square, odd)), Prompt("Add a tie.", "edit_add", (odd,))]
+    _, report = sample_tokens(model, prompts, [Prompt("")] * 2, GRID, seeds=(0, 1))
+    (notice,) = report.notices
+    assert "640 x 480 pixels" in notice and "here 576 x 448: scale and crop" in notice

@@ -1,5 +1,7 @@
 """Guidance, noise and the draw of tokens."""
 
+import math
+
 import pytest
 import torch
 from fake_step import make_state
@@ -10,7 +12,9 @@ from ladr_core import token_sampling
 from ladr_core.guidance import ClassifierFreeGuidance
 from ladr_core.noise import PerImageNoise, RecordedNoise, SharedNoise, gumbel
 from ladr_core.samplers.lumina_dimoo import GumbelArgmaxDraw
-from ladr_core.token_grid import masked_positions
+from ladr_core.samplers.mmada import ExponentialRaceDraw
+from ladr_core.samplers.upstream import log_clamped
+from ladr_core.token_grid import TokenGrid, masked_positions
 from ladr_core.token_sampling import LEAST_TEMPERATURE, InverseCdfDraw, draw_by_inverse_cdf, restrict
 
 
@@ -150,3 +154,41 @@ def test_noise_sources():
 def test_masked_positions_are_those_of_nonzero():
     is_masked = torch.rand(3, 20) < 0.4
     assert torch.equal(masked_positions(is_masked, int(is_masked.sum())), is_masked.flatten().nonzero().flatten())
+
+
+def test_noise_is_drawn_on_the_device_asked_for_and_on_the_cpu_the_same_stream():
+    for make in (PerImageNoise([3]).uniform, PerImageNoise([3], torch.device("cpu")).uniform):
+        assert torch.equal(make((0,), (5,)), torch.rand(1, 5, generator=torch.Generator().manual_seed(3)))
+    assert PerImageNoise([3], "meta").uniform((0,), (5,)).device.type == "cpu"  # a device without generators
+    if torch.cuda.is_available():
+        noise = PerImageNoise([3], "cuda")
+        assert noise.uniform((0,), (5,)).is_cuda and noise.exponential((0,), (5,), torch.bfloat16).is_cuda
+
+
+@pytest.mark.parametrize("draw", [GumbelArgmaxDraw(1.0), ExponentialRaceDraw()])
+def test_published_draws_of_float16_logits_are_those_of_bfloat16(draw):
+    logits = torch.randn(6, 32, generator=torch.Generator().manual_seed(0)).bfloat16()
+    states = [make_state(torch.ones(1, 6, dtype=torch.bool), PerImageNoise([0]), grid=TokenGrid(1, 6)) for _ in "ab"]
+    half, other = (draw.draw(x, s, torch.arange(6)) for x, s in zip((logits.half(), logits), states))
+    assert torch.equal(half.tokens, other.tokens) and half.confidence.dtype == torch.bfloat16
+    assert bool(log_clamped(half.confidence.new_zeros(1)).isfinite())
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.05, 0.02])
+def test_temperature_0_6_comes_near_the_published_bfloat16_noise(probability):
+    """What the help page and the templates say: one code with this probability, the rest spread evenly over 8191."""
+    torch.manual_seed(0)
+    rows = 400
+    logits = torch.full((rows, 8192), math.log((1 - probability) / 8191))
+    logits[:, 0] = math.log(probability)
+    published = draw_all(GumbelArgmaxDraw(1.0), logits.bfloat16(), PerImageNoise([0])).tokens
+    picked = float((published == 0).float().mean())
+    at = {t: float((logits[0] / t).softmax(0)[0]) for t in (0.5, 0.6, 0.7, 1.0)}
+    assert abs(at[0.6] - picked) < 0.1 and abs(at[1.0] - picked) > 0.4
+
+
+def test_mmada_draws_in_bfloat16_as_often_as_the_probability_says():
+    logits = torch.full((2000, 8192), math.log(0.8 / 8191))
+    logits[:, 0] = math.log(0.2)
+    tokens = draw_all(ExponentialRaceDraw(), logits.bfloat16(), PerImageNoise([0])).tokens
+    assert abs(float((tokens == 0).float().mean()) - 0.2) < 0.05

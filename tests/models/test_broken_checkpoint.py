@@ -33,6 +33,22 @@ def test_a_file_cut_short_is_named_with_its_size(lumina_folder):
         load_dllm(lumina_folder)
 
 
+def test_a_damaged_file_and_a_missing_tokenizer_name_the_page(lumina_folder):
+    page = "https://huggingface.co/Alpha-VLLM/Lumina-DiMOO"
+    (lumina_folder / "tokenizer.json").rename(lumina_folder / "away.json")
+    with pytest.raises(CheckpointError, match=rf"tokenizer.json \(a few MB\) is missing in .*{page}"):
+        load_dllm(lumina_folder)
+    (lumina_folder / SHARD).write_bytes(b"short")
+    with pytest.raises(CheckpointError, match=page):
+        load_dllm(lumina_folder)
+
+
+def test_a_missing_configuration_of_the_image_tokenizer_is_named(lumina_folder):
+    (lumina_folder / "vqvae" / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"config.json .* is missing in .*vqvae; get it from https://"):
+        load_dllm(lumina_folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"short", struct.pack("<Q", 2**60) + b"{}", struct.pack("<Q", 4) + b"nope"])
 def test_a_file_of_another_kind_is_named(lumina_folder, content):
     (lumina_folder / SHARD).write_bytes(content)
@@ -71,7 +87,7 @@ def test_surplus_tensors_alone_are_a_notice(lumina_folder, caplog):
 
 def test_a_missing_tokenizer_is_named(lumina_folder):
     (lumina_folder / "tokenizer.json").unlink()
-    with pytest.raises(CheckpointError, match=r"tokenizer\.json is missing"):
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json .*is missing"):
         load_dllm(lumina_folder)
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ladr_core.checkpoint import load_dllm
-from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantise_weight
+from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantise_weight, round_randomly, scaled_layers
 from ladr_core.command_line import main
 
 LAYER = "transformer.blocks.0.q_proj"
@@ -65,7 +65,8 @@ def test_eight_bit_layers_compute_with_their_scale():
     torch.manual_seed(0)
     weight = torch.randn(24, 16) * 3
     stored, scale = quantise_weight(weight)
-    assert stored.float().abs().max() == 448
+    assert 224 < stored.float().abs().max() <= 448
+    assert scale.bfloat16() == scale and torch.frexp(scale).mantissa == 0.5  # a power of two
     relative = (stored.float() * scale - weight).abs() / weight.abs().clamp_min(0.1)
     assert float(relative.max()) <= 2**-3
 
@@ -97,6 +98,47 @@ def test_a_lora_can_be_added_to_eight_bit_layers(published):
     layer.set_weight(before * 0.5, inplace_update=True)
     after = layer.convert_weight(layer.weight.float())
     torch.testing.assert_close(after, before * 0.5, atol=float(before.abs().max()) * 2**-4, rtol=0)
+
+
+def scaled_layer(weight, scale):
+    layer = scaled_layers(CastingLayers).Linear(weight.shape[1], weight.shape[0], bias=False)
+    layer.weight = torch.nn.Parameter(weight, requires_grad=False)
+    layer.scale_weight.data.copy_(scale)
+    return layer
+
+
+def test_a_small_lora_is_not_rounded_away():
+    torch.manual_seed(0)
+    stored, scale = quantise_weight(torch.randn(256, 192) * 0.02)
+    layer = scaled_layer(stored, scale)
+    before = layer.convert_weight(layer.weight.float())
+    delta = torch.outer(torch.randn(256), torch.randn(192))
+    delta *= 0.01 * before.norm() / delta.norm()
+    first = layer.set_weight(before + delta, seed=5, return_weight=True)
+    kept = ((first.float() * scale - before) * delta).sum() / (delta * delta).sum()
+    assert 0.9 <= float(kept) <= 1.1
+    assert torch.equal(first.float(), layer.set_weight(before + delta, seed=5, return_weight=True).float())
+    assert not torch.equal(first.float(), layer.set_weight(before + delta, seed=6, return_weight=True).float())
+
+
+def test_random_rounding_leaves_every_float8_number_as_it_is():
+    every = torch.arange(256, dtype=torch.uint8).view(FLOAT8)
+    every = every[every.float().isfinite()]
+    assert torch.equal(round_randomly(every.float(), 3).float(), every.float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [2.0**-13, 1.003e-4, 3.7e-6])
+def test_any_scale_keeps_the_gain_of_a_layer(dtype, scale):
+    torch.manual_seed(1)
+    stored = (torch.randn(64, 512) * 100).clamp(-448, 448).to(FLOAT8)
+    layer, x = scaled_layer(stored, scale), torch.randn(32, 512).to(dtype)
+    expected = x.double() @ (stored.double() * scale).T
+    found = layer(x).double()
+    gain = float((found * expected).sum() / (expected * expected).sum())
+    assert found.dtype == torch.float64 and abs(gain - 1) < 2e-4
+    # A large input must not overflow before it is scaled.
+    assert torch.isfinite(layer((x * 300).to(dtype))).all()
 
 
 def test_convert_refuses_to_overwrite_and_leaves_nothing_behind(published, tmp_path, capsys):

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from ladr_core.checkpoint.families import FAMILIES, LUMINA_DIMOO, MMADA
-from ladr_core.memory import run_bytes, weight_bytes
+from ladr_core.memory import run_bytes, run_bytes_of_prompts, weight_bytes
+from ladr_core.models.contract import Prompt
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
+from ladr_core.models.lumina_dimoo import LuminaIds, image_tokens
+from ladr_core.settings import SamplerSettings
 from ladr_core.token_grid import TokenGrid
 
 ROWS = {LUMINA_DIMOO.name: 134548, MMADA.name: 134656}
@@ -41,3 +44,34 @@ def test_a_run_grows_with_pictures_and_size():
     small = run_bytes(config, 8192, 1, TokenGrid(32, 32), 2)
     assert run_bytes(config, 8192, 2, TokenGrid(32, 32), 2) == 2 * small
     assert run_bytes(config, 8192, 1, TokenGrid(64, 64), 2) > 2 * small
+
+
+GRID = TokenGrid(32, 32)
+IMAGE = torch.zeros(32, 32, dtype=torch.int64)
+
+
+def needed(*images: torch.Tensor, ml_cache: bool = False, **settings: float) -> int:
+    prompts = [Prompt("a", "edit_add" if images else "text-to-image", images)]
+    config, values = published(ROWS[LUMINA_DIMOO.name]), SamplerSettings(**settings)  # type: ignore[arg-type]
+    return run_bytes_of_prompts(config, 8192, prompts, GRID, values, 2, ml_cache=ml_cache)
+
+
+def test_a_run_pays_for_the_branches_it_computes():
+    config = published(ROWS[LUMINA_DIMOO.name])
+    assert needed() == run_bytes(config, 8192, 1, GRID, 2, branches=2)
+    assert needed(cfg=1.0) == run_bytes(config, 8192, 1, GRID, 2, branches=1)
+    assert needed() == needed(image_cfg=5.0)  # no reference image, no third branch
+
+
+def test_an_edit_pays_for_its_reference_images():
+    config, tokens = published(ROWS[LUMINA_DIMOO.name]), len(image_tokens(IMAGE, LuminaIds()))
+    edit = run_bytes(config, 8192, 1, GRID, 2, branches=3, reference_tokens=2 * tokens)
+    assert needed(IMAGE, image_cfg=5.0) == edit > needed(IMAGE) > needed()
+    assert needed(IMAGE, IMAGE) - needed(IMAGE) == needed(IMAGE) - needed()
+    # 5,600 tokens at 512 x 512 pixels, of which one block holds eight widths and three of the gated layer.
+    assert needed(IMAGE, image_cfg=5.0) > 5600 * (8 * 4096 + 3 * 12288) * 2
+
+
+def test_ml_cache_pays_for_the_keys_and_values_of_every_layer():
+    least = 2 * 32 * 2 * GRID.cells * 4096 * 2  # two branches, layers, keys and values
+    assert least < needed(ml_cache=True) - needed() < 2 * least

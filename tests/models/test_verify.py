@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from conftest import golden_path
+from conftest import golden_folders, golden_path
 from safetensors.torch import load_file, save_file
 
 from ladr_core.command_line import main
@@ -35,17 +35,77 @@ def copied(golden, tmp_path):
     return copy
 
 
-@pytest.mark.parametrize("folder", ["lumina_dimoo", "mmada/tiny", "mmada/primitives"])
+def recorded_folders():
+    """Every folder of recorded data that is here, the full set's and the repository's own."""
+    roots = [root for root in golden_folders() if root.is_dir()]
+    return sorted({path.parent for root in roots for path in root.rglob("*.safetensors")})
+
+
+@pytest.mark.parametrize("folder", recorded_folders(), ids=lambda path: "/".join(path.parts[-4:]))
 def test_recorded_data_is_reproduced(folder):
-    root = golden_path(folder)
-    if root is None:
-        pytest.skip(f"golden data {folder} is not here")
-    assert failures(root, "" if folder != "lumina_dimoo" else r"^[^/]*$") == []
+    assert failures(folder, r"^[^/]*$") == []
 
 
-@pytest.mark.parametrize("name", ["lumina_dimoo/realvocab", "mmada/realvocab"])
-def test_forward_with_the_real_vocabulary_is_reproduced(golden, name):
-    assert failures(golden(name), "forward|4x4") == []
+def integers(value, path=()):
+    """Paths of one integer in every field, the first of a list and the first and last of the steps."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int):
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from integers(inner, (*path, key))
+    elif isinstance(value, list) and value:
+        for place in {0, len(value) - 1}:
+            yield from integers(value[place], (*path, place))
+
+
+def changed(case, path):
+    for part in path[:-1]:
+        case = case[part]
+    case[path[-1]] += 1
+
+
+SMALL_CASES = [
+    "lumina_dimoo/generate_4x4_T4_cfg0.json",
+    "lumina_dimoo/generate_cache_6x6_T8_cfg3_alwaysrefresh.json",
+    "mmada/tiny/generate_one_step.json",
+]
+EXPECTED = {
+    "vq_ids", "vq_codes", "vq_codes_without_cache", "n_codes_changed_by_cache", "n_steps_run", "n_distinct_codes",
+    "steps", "final_codes", "step_masked_count",
+}  # fmt: skip
+
+
+def expected_integers():
+    """File and path of the expected integers of some small cases, which are also in the repository."""
+    for name in SMALL_CASES:
+        found = golden_path(name)
+        if found is not None:
+            case = json.loads(found.read_text())
+            for path in integers({key: value for key, value in case.items() if key in EXPECTED}):
+                yield name, path
+
+
+@pytest.mark.parametrize("name, path", list(expected_integers()), ids=lambda value: str(value).rpartition("/")[2])
+def test_every_expected_integer_is_compared(copied, name, path):
+    folder, file = name.rsplit("/", 1)
+    extra = [file.replace(".json", ".safetensors")] if folder.startswith("mmada") else []
+    here = copied(folder, file, *extra)
+    case = json.loads((here / file).read_text())
+    changed(case, path)
+    (here / file).write_text(json.dumps(case))
+    assert failures(here)
+
+
+@pytest.mark.parametrize("key", ["final_input_ids", "step00.masking", "step00.sampled_raw", "step00.mask_len"])
+def test_every_tensor_of_a_last_step_is_compared(copied, key):
+    name = "generate_one_step.safetensors"
+    folder = copied("mmada/tiny", name, name.replace(".safetensors", ".json"))
+    data = load_file(folder / name)
+    data[key].view(-1)[-1] = 1 - data[key].view(-1)[-1]
+    save_file(data, folder / name)
+    assert failures(folder)
 
 
 @pytest.mark.parametrize("step, field", [(0, "sampled_codes"), (3, "still_masked_positions")])

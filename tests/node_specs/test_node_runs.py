@@ -52,12 +52,13 @@ def run(tmp_path, monkeypatch):
     module = sys.modules[f"{pack.__name__}.nodes.sampler_run"]
     text_side = sys.modules[f"{pack.__name__}.nodes.text_side"]
     vae = types.SimpleNamespace(first_stage_model=None)
-    model = types.SimpleNamespace(load_device="cpu", memory_required=lambda shape: 0)
+    model = types.SimpleNamespace(load_device="cpu")
+    inner = types.SimpleNamespace(dllm=dllm, vae=vae, run_memory=lambda *inputs: 0)
     management = sys.modules["comfy.model_management"]
     bar = types.SimpleNamespace(update_absolute=lambda *values: None)
     texts: list[str] = []
     server = types.SimpleNamespace(send_progress_text=lambda text, node_id: texts.append(text))
-    monkeypatch.setattr(module, "get_dllm_model", lambda model: types.SimpleNamespace(dllm=dllm, vae=vae))
+    monkeypatch.setattr(module, "get_dllm_model", lambda model: inner)
     monkeypatch.setattr(management, "load_models_gpu", lambda *a, **k: None, raising=False)
     monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", lambda: None, raising=False)
     monkeypatch.setattr(management, "module_size", lambda module: 0, raising=False)
@@ -67,14 +68,17 @@ def run(tmp_path, monkeypatch):
     def conditioning(text):
         return [[text_side.text_tensor(text), {text_side.TEXT_KEY: text}]]
 
+    baseline = nodes["BaselineSampler"]
+    monkeypatch.setattr(baseline, "hidden", types.SimpleNamespace(unique_id="7"), raising=False)
+
     def play(positive="a red circle", negative="", noise_mask=None, samples=None, **settings):
         latent = {"samples": torch.full((1, 1, 16, 16), -1.0) if samples is None else samples}
         if noise_mask is not None:
             latent["noise_mask"] = noise_mask
         texts.clear()
-        result = module.run_sampler(
-            "7", "baseline", None, model=model, seed=1, positive=conditioning(positive), latent_image=latent,
-            negative=conditioning(negative), preview=False, **{"steps": 4, **settings},
+        result = baseline.execute(
+            model=model, seed=1, positive=conditioning(positive), latent_image=latent, preview=False,
+            negative=conditioning(negative), **{"method": "maskgit", "ml_cache": False, "steps": 4, **settings},
         )  # fmt: skip
         return list(texts), result
 
@@ -111,6 +115,28 @@ def test_what_has_no_effect_is_said_on_the_node_and_in_both_reports(run, values,
     assert any(words in notice for notice in json.loads(data)["notices"])
 
 
+@pytest.mark.parametrize("method", ["lumina-dimoo", "mmada"])
+def test_the_published_samplers_run_on_every_model(run, method):
+    _, (latent, report, data) = run(method=method)
+    assert report.startswith(f"{method}: 4 network evaluations of at most 4,")
+    assert json.loads(data)["sampler"] == method and int(latent["samples"].min()) >= 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ml_cache": True}, "ml_cache: got true; allowed: false for the method maskgit. Turn ml_cache off, or set "),
+        ({"ml_cache": True, "method": "mmada"}, "ml_cache: got true; allowed: false for the method mmada"),
+        ({"ml_cache": True, "method": "lumina-dimoo"}, "allowed: false for builtin-shapes. Turn ml_cache off, or load"),
+        ({"method": "mmada", "mask_schedule": "arccos"}, "mask_schedule: got 'arccos'.*for mmada. Set mask_schedule"),
+        ({"method": "halton"}, "method: got 'halton'; allowed: one of maskgit, lumina-dimoo, mmada"),
+    ],
+)
+def test_what_a_method_cannot_do_is_one_sentence(run, values, message):
+    with pytest.raises(InputError, match=message):
+        run(**values)
+
+
 def test_the_usual_inputs_need_no_notice(run):
     assert json.loads(run()[1][2])["notices"] == []
 
@@ -133,3 +159,58 @@ def test_outside_comfyui_the_pack_can_be_imported(monkeypatch):
     monkeypatch.setitem(sys.modules, "comfyui_version", None)
     spec = importlib.util.spec_from_file_location("pack_without_comfyui", PACK / "__init__.py")
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.fixture
+def wrap(tmp_path, monkeypatch):
+    """Make a MODEL of a tiny model on a card that is good at the dtypes given only."""
+    write_tiny(tmp_path / "tiny.safetensors")
+    dllm = sys.modules[f"{pack.__name__}.ladr_core.builtin"].load_builtin(tmp_path / "tiny.safetensors")
+    module, management = sys.modules[f"{pack.__name__}.nodes.model_patcher"], sys.modules["comfy.model_management"]
+    card = torch.device("cuda")
+    monkeypatch.setattr(management, "get_torch_device", lambda: card, raising=False)
+    monkeypatch.setattr(management, "unet_offload_device", lambda: torch.device("cpu"), raising=False)
+    patcher = types.SimpleNamespace(ModelPatcher=lambda model, **devices: types.SimpleNamespace(model=model, **devices))
+    monkeypatch.setattr(module.comfy, "model_patcher", patcher)
+
+    def make(stored, *good):
+        def cast(dtype, device, supported):  # the rule of core's function of this name
+            if device != card or dtype in (torch.float32, *good):
+                return None
+            return next((d for d in supported if d in good), torch.float32)
+
+        monkeypatch.setattr(management, "unet_manual_cast", cast, raising=False)
+        dllm.transformer.to(stored)
+        return module.make_model(dllm, None).model
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("stored", "good", "computed"),
+    [
+        (torch.bfloat16, [torch.bfloat16, torch.float16], torch.bfloat16),
+        (torch.bfloat16, [torch.float16], torch.float32),  # not float16, whose range is too small
+        (torch.float16, [torch.bfloat16, torch.float16], torch.float16),
+        (torch.float16, [], torch.float32),
+        (torch.float32, [torch.bfloat16, torch.float16], torch.float32),
+        (torch.float8_e4m3fn, [torch.bfloat16], torch.bfloat16),
+        (torch.float8_e4m3fn, [torch.float16], torch.float32),
+    ],
+)
+def test_a_model_computes_in_a_dtype_its_card_is_good_at(wrap, stored, good, computed):
+    model = wrap(stored, *good)
+    assert model.get_dtype() == stored and model.compute_dtype() == computed
+    if stored != torch.float8_e4m3fn:  # torch's own embedding cannot read 8 bits
+        assert model.diffusion_model.embed(*torch.zeros(2, 1, dtype=torch.int64)).dtype == computed
+
+
+def test_a_run_asks_for_the_memory_of_its_own_branches(wrap):
+    model, core = wrap(torch.float32), pack.nodes.__name__.split(".")[0] + ".ladr_core."
+    prompt = sys.modules[core + "models.contract"].Prompt("a red circle")
+    settings, grid = sys.modules[core + "settings"].SamplerSettings, model.dllm.default_grid
+    guided = model.run_memory([prompt], grid, settings(), {})
+    alone = model.run_memory([prompt], grid, settings(cfg=1.0), {})
+    shape = [1, 1, grid.height, grid.width]
+    assert alone < guided < model.memory_required(shape)
+    assert model.run_memory([prompt], grid, settings(), {"ml_cache": True}) > guided

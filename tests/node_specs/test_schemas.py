@@ -7,6 +7,8 @@ import pytest
 from node_specs.comfyui_stub import schemas, snapshot
 from node_specs.write_specs import SNAPSHOT
 
+from ladr_core.samplers.lumina_dimoo import ML_CACHE
+from ladr_core.samplers.registry import METHOD, find_sampler
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 
 IDS = ["LADR_LoadDLLM", "LADR_EmptyTokenGrid", "LADR_Sampler", "LADR_BaselineSampler", "LADR_EditTask"]
@@ -23,15 +25,16 @@ def test_nothing_that_saved_workflows_depend_on_has_changed():
     assert snapshot() == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
-def test_samplers_begin_like_ksampler_and_ladr_goes_on_where_the_baseline_ends():
+def test_samplers_begin_like_ksampler_and_share_all_inputs_but_their_own_at_the_end():
     baseline, ladr = ([slot.id for slot in schemas()[f"LADR_{name}"].inputs] for name in ("BaselineSampler", "Sampler"))
     assert baseline[: len(KSAMPLER)] == KSAMPLER
-    assert ladr[: len(baseline)] == baseline
-    assert ladr[len(baseline) :] == [setting.name for setting in RESCUE_SETTINGS.values() if setting.on_node]
+    shared, own = baseline[:-2], baseline[-2:]
+    assert ladr[: len(shared)] == shared and shared[-1] == "preview" and own == ["method", "ml_cache"]
+    assert ladr[len(shared) :] == [setting.name for setting in RESCUE_SETTINGS.values() if setting.on_node]
 
 
 def test_widgets_are_the_settings_records():
-    records = {**SAMPLER_SETTINGS, **RESCUE_SETTINGS, SEED.name: SEED}
+    records = {**SAMPLER_SETTINGS, **RESCUE_SETTINGS, **{s.name: s for s in (SEED, METHOD, ML_CACHE)}}
     for node in ("LADR_Sampler", "LADR_BaselineSampler", "LADR_EditTask"):
         for slot in schemas()[node].inputs:
             if slot.id not in records:
@@ -40,6 +43,11 @@ def test_widgets_are_the_settings_records():
             assert (facts["default"], facts["tooltip"]) == (record.default, record.tooltip)
             assert tuple(facts.get("options", ())) == record.choices
             assert (facts.get("min"), facts.get("max")) == (record.minimum, record.maximum), slot.id
+
+
+def test_the_method_says_which_inputs_the_published_samplers_ignore():
+    for name in ("lumina-dimoo", "mmada"):
+        assert f"{name} ignores {', '.join(find_sampler(name).ignores)}" in METHOD.tooltip
 
 
 def test_every_setting_meant_for_nodes_is_on_a_node():

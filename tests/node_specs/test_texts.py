@@ -1,6 +1,7 @@
 """Help pages and translations: complete, and saying what the schemas say."""
 
 import json
+import re
 
 import pytest
 from node_specs.comfyui_stub import PACK, load_pack, schemas
@@ -65,15 +66,30 @@ def test_the_loader_page_shows_where_models_go(language):
         assert words in page
 
 
+def _word_section(page: str) -> int:
+    """Number of the section that lists the words."""
+    return next(i for i, section in enumerate(page.split("\n## ")) if "lavender" in section)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_loader_page_lists_the_words_of_the_built_in_model(language):
-    from ladr_core.worlds.captions import VOCABULARY
+    from ladr_core.builtin import load_builtin
 
     page = _page("LADR_LoadDLLM", language)
-    singular = [word for word in VOCABULARY if not (word.endswith("s") and word not in ("cross",))]
-    assert all(word in page for word in singular)
+    listed = set(re.findall(r"[a-z0-9]+", page.split("\n## ")[_word_section(page)]))
+    known = {word for word in load_builtin().layout.words if word != "-"}
+    assert {word for word in known if not (word.endswith("s") and word != "cross")} <= listed
+    assert not listed & {"five", "dotted", "striped", "checkered", "gradient", "plain"} - known
 
 
 def test_the_method_is_credited_and_called_a_reconstruction():
     assert "2603.13450" in _page("LADR_Sampler", "en") and "reconstruction" in _page("LADR_Sampler", "en")
     assert "2603.13450" in _page("LADR_Sampler", "zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_edit_page_lists_the_trained_sizes(language):
+    from ladr_core.models.image_sizes import edit_sizes
+
+    listed = set(re.findall(r"(\d+) x (\d+)", _page("LADR_EditTask", language)))
+    assert {(str(w), str(h)) for w, h in edit_sizes() if w >= h} == listed

@@ -22,6 +22,7 @@ from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSe
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
 GIB, KEPT_FREE = 1024**3, 1.0  # what the driver, the desktop and ComfyUI keep for themselves, in GiB
+POTTS = RESULTS / "potts.json"
 DEMO = RESULTS / "demo" / "demo.json"
 
 
@@ -148,6 +149,21 @@ def verdict(value: dict[str, float]) -> str:
     return "behind" if value["high"] < 0 else "no difference shown"
 
 
+def oracle_table() -> str:
+    """Distance to the truth on the exactly known grid, for the samplers of about half as many evaluations as cells."""
+    result = read(POTTS)
+    cells = result["height"] * result["width"]
+    near = [row for row in result["results"] if 0.4 * cells <= row["nfe"] <= 0.65 * cells]
+    exact = next(row for row in result["results"] if row["sampler"].endswith("steps, cells first"))
+    rows = [[r["sampler"], f"{r['nfe']:.2f}", f"{r['excess']:.3f}"] for r in [exact, *sorted(near, key=lambda r: r["excess"])]]
+    words = (
+        f"{result['height']} x {result['width']} cells, {result['states']} states, {exact['samples']} grids per row; "
+        "distance is total variation beyond what as many exact draws have. All rows, also at other NFE: "
+        "[tests/results/potts.json](tests/results/potts.json)."
+    )
+    return table(["sampler", "NFE", "distance"], rows) + "\n\n" + words
+
+
 def rate(value: dict[str, float]) -> str:
     """A rate in per cent with its interval."""
     return f"{100 * value['value']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
@@ -214,6 +230,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "presets": presets_table,
     "scores": scores_table,
+    "oracle": oracle_table,
     "memory": memory_table,
     "speed": speed_table,
 }

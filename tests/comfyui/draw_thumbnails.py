@@ -1,0 +1,73 @@
+"""Draws the pictures beside the templates of the built-in model: what each template shows when it is run as it is.
+
+    COMFYUI_SRC=... python -m comfyui.draw_thumbnails          (in the folder tests)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+
+from .client import Run, run
+from .launch import PACK, Server
+from .template_prompt import api_prompt
+
+SIZE = (400, 300)
+GAP = 6
+
+
+def shown_pictures(server: Server, result: Run) -> list[Image.Image]:
+    """The pictures a run showed or saved, by node number."""
+    pictures = []
+    for _, output in sorted(result.outputs.items(), key=lambda item: int(item[0])):
+        for image in output.get("images", []):
+            query = urllib.parse.urlencode({key: image[key] for key in ("filename", "subfolder", "type")})
+            with urllib.request.urlopen(f"{server.url}/view?{query}", timeout=60) as answer:
+                pictures.append(Image.open(io.BytesIO(answer.read())).convert("RGB"))
+    return pictures
+
+
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures next to each other on grey, as large as a thumbnail allows."""
+    columns = min(len(pictures), 4)
+    rows = -(-len(pictures) // columns)
+    side = min((SIZE[0] - GAP) // columns, (SIZE[1] - GAP) // rows) - GAP
+    sheet = Image.new("RGB", SIZE, (48, 48, 52))
+    left = (SIZE[0] - columns * (side + GAP) + GAP) // 2
+    top = (SIZE[1] - rows * (side + GAP) + GAP) // 2
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, columns)
+        # Halved or doubled cells would blur: LANCZOS keeps edges of both.
+        small = picture.resize((side, side), Image.Resampling.LANCZOS)
+        sheet.paste(small, (left + column * (side + GAP), top + row * (side + GAP)))
+    return sheet
+
+
+def main() -> int:
+    """Run every template of the built-in model and write its picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder)).start()
+        try:
+            known = server.get("/object_info")
+            for path in sorted((PACK / "workflows").glob("LADR*.json")):
+                prompt = api_prompt(json.loads(path.read_text(encoding="utf-8")), known)
+                result = run(server, prompt, timeout=600)
+                if result.status != "success":
+                    print(f"{path.stem}: {result.status}: {result.error}", file=sys.stderr)
+                    return 1
+                side_by_side(shown_pictures(server, result)).save(path.with_suffix(".jpg"), quality=88)
+                print(path.with_suffix(".jpg").name, flush=True)
+        finally:
+            server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
