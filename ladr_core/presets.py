@@ -1,13 +1,15 @@
 """Presets: named sets of values for the samplers.
 
-The first three differ in how much is rescued per scheduled cell; their other values were chosen with the built-in model
-on the tuning half of the prompts, where the differences lay within the intervals. Those of the large models' own
-samplers are the published ones, with `cfg` as KSampler counts it (the published scale plus 1).
+The first three differ in how much is rescued per scheduled cell; their risk bound was chosen with the built-in model
+on the tuning half of the prompts (tests/results/tuning_ladr.json), where the differences lay within the intervals.
+Those of the large models' own samplers are the published ones, with `cfg` as KSampler counts it (the published scale
+plus 1); they run on the command line and, as `method`, on the Baseline dLLM Sampler.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .errors import InputError
 from .settings import RescueSettings, SamplerSettings
@@ -24,24 +26,29 @@ class Preset:
     rescue: RescueSettings = field(default_factory=RescueSettings)
 
 
+def _ladr(name: str, meaning: str, *, rescue_cap: float) -> Preset:
+    """A preset of LADR: cells are chosen before tokens, and those rescued together do not touch."""
+    return Preset(
+        name,
+        meaning,
+        settings=SamplerSettings(choice_temperature=3.0, choose_then_sample=True),
+        rescue=RescueSettings(risk_bound=0.1, rescue_cap=rescue_cap, spacing=2),
+    )
+
+
+def changed_values(preset: Preset) -> dict[str, Any]:
+    """Values of a preset that are not the defaults."""
+    defaults = vars(SamplerSettings()) | vars(RescueSettings())
+    values = vars(preset.settings) | vars(preset.rescue)
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset(
-            "quality",
-            "careful rescue, most evaluations",
-            rescue=RescueSettings(risk_bound=0.1, rescue_cap=1.0, spacing=2),
-        ),
-        Preset(
-            "balanced",
-            "the middle way",
-            rescue=RescueSettings(risk_bound=0.2, rescue_cap=4.0, spacing=2),
-        ),
-        Preset(
-            "fast",
-            "bold rescue, fewest evaluations",
-            rescue=RescueSettings(risk_bound=0.3, rescue_cap=8.0, spacing=2),
-        ),
+        _ladr("quality", "careful rescue, most evaluations", rescue_cap=1.0),
+        _ladr("balanced", "the middle way", rescue_cap=4.0),
+        _ladr("fast", "bold rescue, fewest evaluations", rescue_cap=8.0),
         Preset(
             "lumina-dimoo",
             "Lumina-DiMOO as its authors draw",

@@ -17,9 +17,12 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 
 from node_specs.comfyui_stub import PACK, schemas, snapshot  # noqa: E402
 
+from ladr_core.presets import PRESETS, changed_values  # noqa: E402
+
 SNAPSHOT = Path(__file__).resolve().parent / "schema.json"
 LISTS = re.compile(r"(<!-- inputs -->\n).*?(<!-- end -->)", re.DOTALL)
 HEADS = {"en": ("Inputs", "Outputs", "default"), "zh": ("输入", "输出", "默认")}
+PRESETS_HEAD = {"en": "Presets: values to copy", "zh": "预设:可直接照抄的数值"}
 
 
 def locale_file(language: str) -> Path:
@@ -66,6 +69,12 @@ def lists(node_id: str, language: str) -> str:
     lines += ["", f"## {outputs}", ""]
     for place, slot in enumerate(schemas()[node_id].outputs):
         lines.append(f"- **`{slot.display_name}`**: {texts['outputs'][str(place)]['tooltip']}")
+    if node_id == "LADR_Sampler":
+        lines += ["", f"## {PRESETS_HEAD[language]}", ""]
+        for preset in PRESETS.values():
+            if preset.sampler == "ladr":
+                values = ", ".join(f"`{name}` {str(value).lower()}" for name, value in changed_values(preset).items())
+                lines.append(f"- **{preset.name}**: {values}")
     return "\n".join(lines)
 
 

@@ -16,8 +16,8 @@ RESULTS = Path(__file__).resolve().parent
 README = RESULTS.parents[1] / "README.md"
 sys.path.insert(0, str(RESULTS.parents[1]))  # a program of the repository, never part of the pack
 
-from ladr_core.presets import PRESETS  # noqa: E402
-from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSettings, SamplerSettings  # noqa: E402
+from ladr_core.presets import PRESETS, changed_values  # noqa: E402
+from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED  # noqa: E402
 
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
@@ -71,11 +71,9 @@ def settings_table() -> str:
 def presets_table() -> str:
     """The presets: what differs from the defaults, and what was measured with it."""
     measured = {entry["name"]: entry for entry in read(SHAPES)["configurations"]} if SHAPES.is_file() else {}
-    defaults = vars(SamplerSettings()) | vars(RescueSettings())
     rows = []
     for preset in PRESETS.values():
-        values = vars(preset.settings) | vars(preset.rescue)
-        changed = [f"`{k}` {str(v).lower()}" for k, v in values.items() if v != defaults[k]] or ["the defaults"]
+        changed = [f"`{k}` {str(v).lower()}" for k, v in changed_values(preset).items()] or ["the defaults"]
         entry = measured.get(f"{preset.sampler} {preset.name}")
         cells = [f"{entry['nfe']:.1f}", rate(entry["overall"])] if entry else ["", ""]
         rows.append([f"`{preset.name}`", preset.meaning, f"`{preset.sampler}`", ", ".join(changed), *cells])
@@ -155,7 +153,8 @@ def oracle_table() -> str:
     cells = result["height"] * result["width"]
     near = [row for row in result["results"] if 0.4 * cells <= row["nfe"] <= 0.65 * cells]
     exact = next(row for row in result["results"] if row["sampler"].endswith("steps, cells first"))
-    rows = [[r["sampler"], f"{r['nfe']:.2f}", f"{r['excess']:.3f}"] for r in [exact, *sorted(near, key=lambda r: r["excess"])]]
+    chosen = [exact, *sorted(near, key=lambda row: row["excess"])]
+    rows = [[row["sampler"], f"{row['nfe']:.2f}", f"{row['excess']:.3f}"] for row in chosen]
     words = (
         f"{result['height']} x {result['width']} cells, {result['states']} states, {exact['samples']} grids per row; "
         "distance is total variation beyond what as many exact draws have. All rows, also at other NFE: "
@@ -203,11 +202,13 @@ def speed_table() -> str:
         )
         for case in result["results"]:
             seconds, peak = case["seconds_per_step"], case["peak_bytes"]
-            saved = (peak["official"] - peak["ours"]) / GIB
+            # On a CPU the peak is the whole process's, with everything the allocator keeps: it says nothing.
+            saved = "" if result["device"] == "cpu" else f"{(peak['official'] - peak['ours']) / GIB:+.2f}"
             rows.append([
                 f"{layers} layers of width {width}", f"{case['pixels']} x {case['pixels']}",
-                "with" if case["ml_cache"] else "without", f"{seconds['official']:.3f}", f"{seconds['ours']:.3f}",
-                f"{case['speed_up']:.2f}", f"{saved:+.2f}", "yes" if case["same_tokens"] else "no",
+                "with" if case["ml_cache"] else "without", f"{case.get('temperature', 0):g}",
+                f"{seconds['official']:.3f}", f"{seconds['ours']:.3f}",
+                f"{case['speed_up']:.2f}", saved, "yes" if case["same_tokens"] else "no",
             ])  # fmt: skip
     if not rows:
         return "`python tests/results/official_lumina.py` compares with the official implementation of Lumina-DiMOO."
@@ -215,13 +216,14 @@ def speed_table() -> str:
         "transformer",
         "picture",
         "ML-Cache",
+        "temperature",
         "official s/step",
         "ours s/step",
         "times faster",
         "GiB saved",
         "same tokens",
     ]
-    return table(head, rows, left=3) + "\n\nRandom weights, both in alternation; " + "; ".join(machines) + "."
+    return table(head, rows, left=4) + "\n\nRandom weights, both in alternation; " + "; ".join(machines) + "."
 
 
 PARTS: dict[str, Callable[[], str]] = {
