@@ -130,7 +130,8 @@ def comparisons(result: dict[str, Any]) -> list[str]:
         return []
     return [
         "Differences in percentage points on the same prompts and seeds, to the full baseline and to the honest rival, "
-        "the baseline with fewer steps and its own best settings. Cells first means `choose_then_sample`:",
+        "the baseline with fewer steps and its own best settings. Cells first means `choose_then_sample`. Of twenty "
+        "such intervals one leaves out zero by chance:",
         "\n".join(lines),
     ]
 
