@@ -20,9 +20,9 @@ COLOUR_TOLERANCE = 62.0
 RIM_PIXELS = 3
 """How far a blurred rim may reach around the certain pixels of an object."""
 SMALLEST_AREA = 48
-"""Components of fewer pixels are specks and ignored; the smallest object rendered, a star of 3 cells, has 140."""
+"""Components of fewer pixels are specks and ignored; the smallest object rendered, a star, has 316."""
 SMALLEST_SIDE, LARGEST_SIDE = 14, 72
-"""Sides of a bounding box within which a component can be an object; those rendered have 20 to 46."""
+"""Sides of a bounding box within which a component can be an object; those rendered have 23 to 30."""
 SMALLEST_OVERLAP = 0.8
 """Intersection over union with the template from which on a component counts as the shape."""
 SMALLEST_LEAD = 0.03
