@@ -26,7 +26,7 @@ from .checkpoints import load_training_state, save_training_state
 from .workers import Workers
 
 CAPTION_DROPOUT = 0.1
-CATEGORY_SHARES = {"single": 0.05, "two": 0.07, "counting": 0.17, "colour": 0.06, "position": 0.45, "attribution": 0.2}
+CATEGORY_SHARES = {"single": 0.04, "two": 0.08, "counting": 0.12, "colour": 0.06, "position": 0.38, "attribution": 0.32}
 """How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
 EMA_DECAY = 0.998
 MUON_RATE = 0.02
@@ -155,8 +155,8 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
     losses: list[float] = []
     while (total := workers.agree(spent + time.time() - started)) < minutes * 60:
         drawn = rng.choice(list(CATEGORY_SHARES), batch, p=list(CATEGORY_SHARES.values()))
-        scenes = [world.sample(rng, category) for category in drawn]
-        captions = [None if rng.random() < CAPTION_DROPOUT else world.caption(scene, rng) for scene in scenes]
+        scenes, captions = map(list, zip(*(world.sample_with_caption(rng, category) for category in drawn)))
+        captions = [None if rng.random() < CAPTION_DROPOUT else caption for caption in captions]
         texts = [layout.encode_text(caption.text if caption else "") for caption in captions]
         indices = torch.from_numpy(np.stack([posterior.tokens(scene) for scene in scenes]))
         masked = mask_cells(indices, layout.height, rng)

@@ -70,3 +70,6 @@ class World(Protocol):
 
     def caption(self, scene: Scene, rng: np.random.Generator) -> Caption:
         """One of the English sentences that describe the scene."""
+
+    def sample_with_caption(self, rng: np.random.Generator, category: str | None = None) -> tuple[Scene, Caption]:
+        """Draw a scene of the training set with a caption of it."""

@@ -16,7 +16,7 @@ from ladr_core.worlds.shapes import (
     SHAPES,
     ShapesWorld,
     coverage,
-    shows_held_out,
+    names_held_out,
 )
 
 
@@ -24,8 +24,8 @@ from ladr_core.worlds.shapes import (
 def test_scenes_keep_their_promises(category):
     world, rng = ShapesWorld(), np.random.default_rng(3)
     for _ in range(60):
-        scene = world.sample(rng, category)
-        assert scene.category == category and not shows_held_out(scene)
+        scene, caption = world.sample_with_caption(rng, category)
+        assert scene.category == category and not names_held_out(scene, caption.names_colours)
         for i, thing in enumerate(scene.objects):
             assert 0 <= thing.row <= GRID - thing.size and 0 <= thing.column <= GRID - thing.size
             for other in scene.objects[:i]:

@@ -17,7 +17,6 @@ from ladr_core.worlds.shapes import (
     PLACES,
     TINTS,
     ShapesWorld,
-    is_held_out,
     stand_in_relation,
 )
 from ladr_core.worlds.token_posterior import TokenPosterior
@@ -43,9 +42,7 @@ def fitting_scenes(scene, caption):
         layouts, colourings = combinations(PLACES, count), [[colour] * count for colour in COLOURS]
     else:
         layouts, colourings = permutations(PLACES, count), [list(c) for c in permutations(COLOURS, count)]
-    colourings = [own_colours] if caption.names_colours else [
-        colours for colours in colourings if not any(is_held_out(s, c) for s, c in zip(shapes, colours))
-    ]  # fmt: skip
+    colourings = [own_colours] if caption.names_colours else colourings
     backgrounds = [scene.background] if caption.names_background else [Background(tint) for tint in TINTS]
     for layout, colours, background in product(layouts, colourings, backgrounds):
         if scene.relation is None or stand_in_relation(layout[0], layout[1], scene.relation):
