@@ -92,12 +92,12 @@ def learning_rate_scale(progress: float, step: int) -> float:
     return min(1.0, (step + 1) / 200) * max(0.01, 1 - progress)
 
 
-def mask_cells(indices: Tensor, height: int, rng: np.random.Generator) -> Tensor:
+def mask_cells(indices: Tensor, height: int, rng: np.random.Generator, objects: Tensor | None = None) -> Tensor:
     """Copy of indices [B, H*W] with a share cos(pi u / 2) of the cells of each row masked, u uniform.
 
     Half of the rows lose cells anywhere, half lose connected patches: samplers that keep the surest cells first leave
-    holes, which masks drawn cell by cell hardly ever show. Neither kind looks at the picture, so what the network
-    learns stays the distribution of the masked cells given the others.
+    holes, which masks drawn cell by cell hardly ever show. Where objects [B, H*W] is given, half of the rows of either
+    kind lose those cells first: samplers know the background before they decide what lies where.
     """
     batch, cells = indices.shape
     ratio = torch.from_numpy(np.cos(np.pi / 2 * rng.permutation((np.arange(batch) + rng.random(batch)) / batch)))
@@ -109,7 +109,24 @@ def mask_cells(indices: Tensor, height: int, rng: np.random.Generator) -> Tensor
     for _ in range(2):
         noise = F.avg_pool2d(noise, kernel, 1, kernel // 2, count_include_pad=False)
     order[:patchy] = noise.flatten(1)
-    return indices.masked_fill(order.argsort(1).argsort(1) < count[:, None], -1)
+    rank = order.argsort(1).argsort(1)
+    if objects is not None:
+        rank[::2] -= cells * objects[::2].long()
+        rank = rank.argsort(1).argsort(1)
+    return indices.masked_fill(rank < count[:, None], -1)
+
+
+def object_cells(scenes: list[Scene], captions: list[Caption | None], height: int, width: int) -> Tensor:
+    """Which cells [B, H*W] lie in an object's box, bool.
+
+    None where the caption was dropped: a mask that looks at the picture is harmless only for exact targets, which hold
+    for any choice of the known cells.
+    """
+    inside = torch.zeros(len(scenes), height, width, dtype=torch.bool)
+    for row, scene, caption in zip(inside, scenes, captions):
+        for thing in scene.objects if caption else ():
+            row[thing.row : thing.row + thing.size, thing.column : thing.column + thing.size] = True
+    return inside.flatten(1)
 
 
 def targets(posterior: TokenPosterior, scenes: list[Scene], captions: list[Caption | None], indices: Tensor,
@@ -159,7 +176,7 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
         captions = [None if rng.random() < CAPTION_DROPOUT else caption for caption in captions]
         texts = [layout.encode_text(caption.text if caption else "") for caption in captions]
         indices = torch.from_numpy(np.stack([posterior.tokens(scene) for scene in scenes]))
-        masked = mask_cells(indices, layout.height, rng)
+        masked = mask_cells(indices, layout.height, rng, object_cells(scenes, captions, layout.height, layout.width))
         wanted = (masked < 0).to(device)
         with torch.autocast(device, torch.bfloat16):
             hidden = network(layout.sequences(torch.tensor(texts), masked).to(device))[:, positions]
