@@ -1,12 +1,11 @@
-"""Sizes of the images that Lumina-DiMOO edits: the published list, the choice from it, and the way to get there."""
+"""Sizes of the images that Lumina-DiMOO edits: the published list, and the choice from it.
+
+Scaling a picture to one of them is the work of ComfyUI's own nodes: Upscale Image with crop "center".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 EDIT_PATCHES = 256  # patches of 32 x 32 pixels: as many as 512 x 512 pixels have
 PATCH = 32
@@ -48,30 +47,19 @@ def size_notice(size: Size) -> str | None:
     width, height = choose_size(size, sizes)
     return (
         f"A reference image is {size[0]} x {size[1]} pixels; Lumina-DiMOO edits best at its own sizes, here {width} x "
-        f"{height}: scale and crop the picture to that before VAE Encode."
+        f"{height}: set Upscale Image, crop center, to that before VAE Encode."
     )
 
 
 def overhang(size: Size, target: Size) -> Size:
-    """Pixels that stick out to the right and at the bottom once an image covers the target."""
+    """Pixels that stick out to the right and at the bottom once an image is scaled to cover the target.
+
+    Images of twice the size or more are halved first, as the published code does.
+    """
     while _twice_as_large(size, target):
         size = (size[0] // 2, size[1] // 2)
     width, height = _covering(size, target)
     return width - target[0], height - target[1]
-
-
-def fit_image(image: Image, target: Size) -> Image:
-    """Scale an image to cover the target and crop its middle.
-
-    The published code crops at a random place along the longer side; the middle is the same at every run.
-    """
-    from PIL import Image as Pillow
-
-    while _twice_as_large(image.size, target):
-        image = image.resize((image.width // 2, image.height // 2), Pillow.Resampling.BOX)
-    image = image.resize(_covering(image.size, target), Pillow.Resampling.BICUBIC)
-    left, top = (image.width - target[0]) // 2, (image.height - target[1]) // 2
-    return image.crop((left, top, left + target[0], top + target[1]))
 
 
 def _covering(size: Size, target: Size) -> Size:

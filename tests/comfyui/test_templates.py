@@ -35,7 +35,7 @@ def large_models(server):
     write_lumina(folder / "Lumina-DiMOO")
     write_mmada(folder / "MMaDA-8B-MixCoT")
     write_magvit(folder / "magvitv2")
-    picture = Image.new("RGBA", (96, 64), (200, 120, 60, 255))
+    picture = Image.new("RGBA", (101, 67), (200, 120, 60, 255))  # a size that no model takes
     picture.paste((0, 0, 0, 0), (32, 16, 64, 48))  # transparent = masked
     picture.save(server.base / "input" / "example.png")
 

@@ -246,4 +246,4 @@ def test_a_reference_image_of_another_size_is_noted_with_the_nearest_trained_siz
     prompts = [Prompt("Add a hat.", "edit_add", (square, odd)), Prompt("Add a tie.", "edit_add", (odd,))]
     _, report = sample_tokens(model, prompts, [Prompt("")] * 2, GRID, seeds=(0, 1))
     (notice,) = report.notices
-    assert "640 x 480 pixels" in notice and "here 576 x 448: scale and crop" in notice
+    assert "640 x 480 pixels" in notice and "here 576 x 448: set Upscale Image, crop center" in notice

@@ -92,3 +92,27 @@ def test_a_note_explains_the_template_and_nothing_private_is_in_it(path):
     workflow = _read(path)
     assert any(node["type"] == "MarkdownNote" for node in workflow["nodes"])
     assert not re.search(r"/(home|root|tmp|work|Users)/|localhost|127\.0\.0\.1", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_loaded_picture_and_its_mask_are_scaled_to_a_size_the_model_takes(path):
+    workflow = _read(path)
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    sources = {link[0]: (nodes[link[1]], link[2]) for link in workflow["links"]}
+
+    def way(node: dict, slot: str) -> list[str]:
+        """Types of the nodes that an input comes from, by first inputs: a mask joins the picture it belongs to."""
+        link = next((i["link"] for i in node["inputs"] if i["name"] == slot), None)
+        if link is None:
+            return []
+        source = sources[link][0]
+        first = next((i["name"] for i in source["inputs"] if i.get("link")), "")
+        return [source["type"], *way(source, first)]
+
+    for node in workflow["nodes"]:
+        for slot in {"VAEEncode": ["pixels"], "SetLatentNoiseMask": ["mask"]}.get(node["type"], []):
+            came = way(node, slot)
+            assert "LoadImage" not in came or "ImageScale" in came
+        if node["type"] == "ImageScale":
+            _, width, height, crop = node["widgets_values"]
+            assert width % 16 == height % 16 == 0 and crop == "center"
