@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -20,6 +22,8 @@ from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config  # noqa: E402
 from ladr_core.vq.vqmodel import VQModel, VQModelConfig  # noqa: E402
 
 SHARD = "model-00002-of-00002.safetensors"  # the last one of each model
+SPREAD = 0.4  # of the weights: wide enough that the text changes the tokens
+RANK = 2  # of a LoRA
 LUMINA_ROWS, MMADA_ROWS = 134548, 134656
 SIZES = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_kv_heads": 2, "mlp_hidden_size": 24}
 SHARED = {
@@ -54,10 +58,12 @@ def tokenizer_json(special: dict[str, int]) -> str:
     return tokenizer.to_str()
 
 
-def write_lumina(folder: Path, *, seed: int = 0, shards: int = 2, dtype: torch.dtype = torch.bfloat16) -> Path:
-    """A Lumina-DiMOO folder with its ``vqvae``."""
+def write_lumina(
+    folder: Path, *, seed: int = 0, shards: int = 2, dtype: torch.dtype = torch.bfloat16, spread: float = SPREAD
+) -> Path:
+    """A Lumina-DiMOO folder with its ``vqvae``; spread: standard deviation of its weights."""
     config = {"model_type": "llada", "architectures": ["LLaDAForMultiModalGeneration"], **SHARED}
-    _write_model(folder, config, LUMINA_ROWS, seed, shards, dtype, SPECIAL)
+    _write_model(folder, config, LUMINA_ROWS, seed, shards, dtype, SPECIAL, spread)
     torch.manual_seed(seed)
     vq = VQModel(VQModelConfig.from_dict(LUMINA_VQ))
     vq.quantize["embedding"].weight.data.normal_(std=0.3)
@@ -66,11 +72,13 @@ def write_lumina(folder: Path, *, seed: int = 0, shards: int = 2, dtype: torch.d
     return folder
 
 
-def write_mmada(folder: Path, *, seed: int = 0, shards: int = 2, dtype: torch.dtype = torch.bfloat16) -> Path:
+def write_mmada(
+    folder: Path, *, seed: int = 0, shards: int = 2, dtype: torch.dtype = torch.bfloat16, spread: float = SPREAD
+) -> Path:
     """An MMaDA folder; its image tokenizer is written by `write_magvit`, as it is published apart."""
     config = {"model_type": "mmada", "architectures": ["MMadaModelLM"], "codebook_size": 8192, **SHARED}
     special = {name: number for name, number in SPECIAL.items() if name != "<uncondition>"}
-    _write_model(folder, config, MMADA_ROWS, seed, shards, dtype, special)
+    _write_model(folder, config, MMADA_ROWS, seed, shards, dtype, special, spread)
     return folder
 
 
@@ -82,15 +90,52 @@ def write_magvit(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def lora_factors(layers: Sequence[str], rows: int, *, seed: int = 11) -> dict[str, tuple[Tensor, Tensor]]:
+    """Random LoRA factors A [RANK, inputs] and B [outputs, RANK] for layers of a model with so many token rows."""
+    config = LLaDAConfig.from_dict({**SHARED, "embedding_size": rows})
+    shapes = {name: value.shape for name, value in LLaDATransformer(config, device="meta").state_dict().items()}
+    noise, factors = torch.Generator().manual_seed(seed), {}
+    for layer in layers:
+        outputs, inputs = shapes[layer + ".weight"]
+        factors[layer] = torch.randn(RANK, inputs, generator=noise), torch.randn(outputs, RANK, generator=noise)
+    return factors
+
+
+def write_lora(path: Path, factors: Mapping[str, tuple[Tensor, Tensor]], alpha: float) -> None:
+    """Write a LoRA under the names that ComfyUI knows."""
+    tensors = {}
+    for layer, (a, b) in factors.items():
+        name = f"diffusion_model.{layer}"
+        tensors |= {f"{name}.lora_A.weight": a, f"{name}.lora_B.weight": b, f"{name}.alpha": torch.tensor(alpha)}
+    save_file(tensors, path, {"format": "pt"})
+
+
+def write_adapter(folder: Path, factors: Mapping[str, tuple[Tensor, Tensor]], alpha: float) -> None:
+    """Write the same LoRA as the PEFT library does."""
+    _write_json(folder / "adapter_config.json", {"peft_type": "LORA", "lora_alpha": alpha, "r": RANK})
+    tensors = {}
+    for layer, (a, b) in factors.items():
+        name = f"base_model.model.model.{layer}"
+        tensors |= {f"{name}.lora_A.weight": a, f"{name}.lora_B.weight": b}
+    save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
+
+
 def _write_model(
-    folder: Path, config: dict[str, Any], rows: int, seed: int, shards: int, dtype: torch.dtype, special: dict[str, int]
+    folder: Path,
+    config: dict[str, Any],
+    rows: int,
+    seed: int,
+    shards: int,
+    dtype: torch.dtype,
+    special: dict[str, int],
+    spread: float,
 ) -> None:
     torch.manual_seed(seed)
     config = {**config, "vocab_size": rows, "embedding_size": rows}
     model = LLaDATransformer(LLaDAConfig.from_dict(config))
     for parameter in model.parameters():
         if parameter.dim() > 1:
-            parameter.data.normal_(std=0.4)  # wide enough that the text changes the tokens
+            parameter.data.normal_(std=spread)
     tensors = {"model." + name: value.to(dtype).contiguous() for name, value in model.state_dict().items()}
     _write_json(folder / "config.json", config)
     (folder / "tokenizer.json").write_text(tokenizer_json(special), encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 from comfyui.client import Run, run
 from comfyui.launch import WHY_SKIPPED, Server, configured
 from comfyui.tiny_model import write_lora, write_tiny
+from tiny_checkpoints import write_lumina, write_magvit, write_mmada
 
 _HERE = Path(__file__).resolve().parent
 LORA_KEYS = ("transformer.blocks.0.q_proj", "transformer.blocks.1.ff_out", "transformer.ff_out")
@@ -47,6 +48,16 @@ def server(server_base: Path) -> Iterator[Server]:
     running = Server(server_base).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def large_models(server: Server) -> Path:
+    """The folder that holds tiny random models in the published layouts."""
+    folder = server.base / "models" / "dllm"
+    write_lumina(folder / "Lumina-DiMOO")
+    write_mmada(folder / "MMaDA-8B-MixCoT")
+    write_magvit(folder / "magvitv2")
+    return folder
 
 
 @pytest.fixture

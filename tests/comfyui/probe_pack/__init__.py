@@ -1,15 +1,12 @@
 """Nodes for tests only: they show what flows through a graph, and make the wrong things on purpose."""
 
-import gc
 import json
 
 import comfy.model_management
 import comfy.model_patcher
 import torch
 
-
-def _shown(value):
-    return {"ui": {"text": [json.dumps(value)]}}
+from .weights import ShowAlive, ShowLoaded, ShowLogits, SmallBudget, shown
 
 
 class ShowLatent:
@@ -27,7 +24,7 @@ class ShowLatent:
     def show(self, latent):
         samples = latent["samples"]
         extra = {k: v for k, v in latent.items() if k not in ("samples", "noise_mask")}
-        return _shown(
+        return shown(
             {"samples": samples.tolist(), "dtype": str(samples.dtype), "extra": json.loads(json.dumps(extra))}
         )
 
@@ -51,43 +48,13 @@ class ShowImage:
             "low": image.min().item(),
             "high": image.max().item(),
         }
-        return _shown(
+        return shown(
             {
                 **value,
                 "sum": image.double().sum().item(),
                 "pixels": image.flatten()[:: max(1, image.numel() // 512)].tolist(),
             }
         )
-
-
-class ShowLoaded:
-    """Shows which models ComfyUI holds, after the input has been computed."""
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"latent": ("LATENT",)}}
-
-    RETURN_TYPES = ()
-    FUNCTION = "show"
-    OUTPUT_NODE = True
-    CATEGORY = "probe"
-
-    @classmethod
-    def IS_CHANGED(cls, **inputs):
-        return float("nan")
-
-    def show(self, latent):
-        gc.collect()
-        loaded = [
-            {
-                "model": type(entry.model.model).__name__,
-                "bytes": entry.model.loaded_size(),
-                "lowvram": entry.model.model.model_lowvram,
-            }
-            for entry in comfy.model_management.current_loaded_models
-            if entry.model is not None
-        ]
-        return _shown(loaded)
 
 
 class WrongLatent:
@@ -169,34 +136,6 @@ class ChangeModel:
         return (model,)
 
 
-class SmallBudget:
-    """Lets ComfyUI load only so many bytes of a MODEL, as on a card that is too small."""
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL",), "megabytes": ("FLOAT", {"default": 0.1})}}
-
-    RETURN_TYPES = ("MODEL",)
-    FUNCTION = "limit"
-    CATEGORY = "probe"
-
-    def limit(self, model, megabytes):
-        model = model.clone()
-        load = model.load
-
-        def load_part(device_to=None, lowvram_model_memory=0, force_patch_weights=False, full_load=False):
-            load(
-                device_to,
-                lowvram_model_memory=megabytes * 1024**2,
-                force_patch_weights=force_patch_weights,
-                full_load=False,
-            )
-
-        model.load = load_part
-        model.patches_uuid = object()  # so that a full load of the same weights is not taken for this one
-        return (model,)
-
-
 class OutOfMemoryOnce:
     """A VAE whose next undivided encode and decode run out of memory."""
 
@@ -266,7 +205,7 @@ class MakePicture:
 NODE_CLASS_MAPPINGS = {
     f"LADRProbe_{cls.__name__}": cls
     for cls in (
-        ShowLatent, ShowImage, ShowLoaded, WrongLatent, OtherModel, ChangeModel, SmallBudget, OutOfMemoryOnce,
-        MakePicture,
+        ShowLatent, ShowImage, ShowLoaded, ShowLogits, ShowAlive, WrongLatent, OtherModel, ChangeModel, SmallBudget,
+        OutOfMemoryOnce, MakePicture,
     )
 }  # fmt: skip
