@@ -19,7 +19,7 @@ class Family:
     architectures: tuple[str, ...]
     model_types: tuple[str, ...]
     bytes_in_16_bit: int  # of the transformer's weights, as published
-    vq_bytes: int
+    vq_bytes: int  # of the image tokenizer's weights, as published: float32
 
 
 LUMINA_DIMOO = Family(
@@ -42,7 +42,7 @@ MMADA = Family(
     architectures=("MMadaModelLM",),
     model_types=("mmada",),
     bytes_in_16_bit=2 * 8_082_690_048,
-    vq_bytes=4 * 95_387_004,
+    vq_bytes=4 * 95_387_004 + 4 * 13 * 8192 + 8 * 13,  # parameters, codebook and powers of two
 )
 FAMILIES = (LUMINA_DIMOO, MMADA)
 

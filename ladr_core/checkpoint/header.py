@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from ..errors import CheckpointError
 
 LARGEST_HEADER = 100 * 1024**2
+_POINTER = b"version https://git-lfs.github.com/spec/v1"
 DTYPE_BYTES = {
     "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
     "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1, "BOOL": 1,
@@ -38,24 +40,36 @@ class Header:
     metadata: dict[str, str]
 
 
-def read_header(path: Path, page: str = "where it came from") -> Header:
-    """Header of a file; CheckpointError, naming the page to get it from, where it is damaged or ends too early."""
+def read_header(path: Path, page: str = "where it came from", about_bytes: int = 0) -> Header:
+    """Header of a file; CheckpointError, naming sizes and the page to get it from, where it is damaged or not whole.
+
+    about_bytes: what the file should have as far as the model's shapes tell, 0 = not known.
+    """
     size = path.stat().st_size
+    should = f", expected about {readable_bytes(about_bytes)}" if about_bytes else ""
+    again = f"; download it again from {page}."
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
+        first = file.read(8)
+        length = int.from_bytes(first, "little")
+        if first == _POINTER[:8]:
+            raise CheckpointError(f"{path} is {_pointer(first + file.read(1024), size, should)}{again}")
         if not 2 <= length <= LARGEST_HEADER:
-            raise CheckpointError(f"{path} is not a safetensors file; download it again from {page}.")
+            raise CheckpointError(f"{path} is not a safetensors file: it has {size} bytes{should}{again}")
         if 8 + length > size:
-            raise _cut(path, size, 8 + length, page)
+            least = should or f", expected more than {8 + length}"
+            raise CheckpointError(f"{path} is cut off: it has {size} bytes{least}{again}")
         try:
             fields = json.loads(file.read(length))
-        except ValueError as error:
-            raise CheckpointError(f"{path} has a damaged header; download it again from {page}.") from error
-    metadata = fields.pop("__metadata__", {})
-    tensors = {name: StoredTensor(entry["dtype"], tuple(entry["shape"])) for name, entry in fields.items()}
-    end = max((entry["data_offsets"][1] for entry in fields.values()), default=0)
-    if 8 + length + end > size:
-        raise _cut(path, size, 8 + length + end, page)
+            metadata = fields.pop("__metadata__", {})
+            tensors = {name: StoredTensor(entry["dtype"], tuple(entry["shape"])) for name, entry in fields.items()}
+            end = max((int(entry["data_offsets"][1]) for entry in fields.values()), default=0)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} has a damaged header: it has {size} bytes{should}{again}") from error
+    expected = 8 + length + end
+    if expected != size:
+        what = "cut off" if size < expected else "damaged"
+        whole = f"it has {size} bytes of {expected} ({readable_bytes(size)} of {readable_bytes(expected)})"
+        raise CheckpointError(f"{path} is {what}: {whole}{again}")
     return Header(path, tensors, metadata)
 
 
@@ -67,8 +81,8 @@ def readable_bytes(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def _cut(path: Path, size: int, expected: int, page: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path} is cut off: it has {size} bytes of {expected} ({readable_bytes(expected)}); "
-        f"download it again from {page}."
-    )
+def _pointer(text: bytes, size: int, should: str) -> str:
+    """What a Git LFS pointer is, with the size of the real file that it names."""
+    found = re.search(rb"^size (\d+)$", text, re.MULTILINE)
+    real = f", the file has {int(found[1])} ({readable_bytes(int(found[1]))})" if found else should
+    return f"only the Git LFS pointer to the file: it has {size} bytes{real}"

@@ -11,10 +11,11 @@ import torch
 
 from ..errors import CheckpointError
 from ..models.llada import LLaDAConfig, LLaDATransformer
-from ..models.text_tokenizer import TextTokenizer
+from ..models.text_tokenizer import TOKENIZER_FILE, TextTokenizer
 from .families import FAMILIES, LUMINA_DIMOO, MMADA, Family, find_family
 from .header import read_header, readable_bytes
-from .tensor_files import TensorFiles
+from .missing import CONFIG_JSON, SHORT_JSON, TOKENIZER_JSON, MissingFile, incomplete
+from .tensor_files import TensorFiles, missing_files
 
 SINGLE_FILE_KEY = "ladr_dllm"  # metadata of the files that `convert` writes
 TRANSFORMER_PREFIX, VQ_PREFIX = "model.", "vq."
@@ -67,7 +68,8 @@ def _folder_parts(folder: Path, vq_path: Path | None) -> CheckpointParts:
     config_path = folder / "config.json"
     if not config_path.is_file():
         raise CheckpointError(
-            f"config.json is missing in {folder}; a checkpoint folder holds all files of {_pages()} as published."
+            f"config.json ({CONFIG_JSON}) is missing in {folder}; a checkpoint folder holds all files of {_pages()} as "
+            "published."
         )
     config = read_json(config_path, _pages())
     family = find_family(config, has_vqvae=(folder / LUMINA_DIMOO.vq_folder).is_dir())
@@ -78,9 +80,16 @@ def _folder_parts(folder: Path, vq_path: Path | None) -> CheckpointParts:
         sizes = {name: 2 * torch.Size(shape).numel() for name, shape in expected.items()}
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{config_path} lacks {error}; download it again from {family.page}.") from error
-    weights = TensorFiles.of_folder(folder, family.title, family.page, sizes, (TRANSFORMER_PREFIX, ""))
+    vq_place = vq_path or _vq_place(family, folder)
+    missing = missing_files(folder, family.page, sizes)
+    if not (folder / TOKENIZER_FILE).is_file():
+        missing.append(MissingFile(TOKENIZER_FILE, TOKENIZER_JSON, folder, family.page))
+    missing += _missing_of_vq(family, vq_place, folder)
+    if missing:
+        raise incomplete(family.title, missing)
+    weights = TensorFiles.of_folder(folder, family.page, sizes, (TRANSFORMER_PREFIX, ""))
     tokenizer = TextTokenizer.from_folder(folder, family.page)
-    vq_config, vq_weights = _find_vq(family, folder, vq_path)
+    vq_config, vq_weights = _vq_at(family, vq_place)
     return CheckpointParts(family, config, weights, vq_config, vq_weights, tokenizer)
 
 
@@ -102,50 +111,49 @@ def _file_parts(path: Path, vq_path: Path | None) -> CheckpointParts:
         raise CheckpointError(f"The description in {path.name} is damaged; convert or download it again.") from error
     weights = TensorFiles([header], (TRANSFORMER_PREFIX,))
     if vq_path is not None:
+        missing = _missing_of_vq(family, vq_path, path.parent)
+        if missing:
+            raise incomplete(family.title, missing)
         vq_config, vq_weights = _vq_at(family, vq_path)
     else:
         vq_weights = TensorFiles([header], (VQ_PREFIX,))
     return CheckpointParts(family, config, weights, vq_config, vq_weights, tokenizer)
 
 
-def _find_vq(family: Family, folder: Path, vq_path: Path | None) -> tuple[dict[str, Any], TensorFiles]:
-    if vq_path is not None:
-        return _vq_at(family, vq_path)
+def _vq_place(family: Family, folder: Path) -> Path:
+    """Where the image tokenizer of a model folder is, or should be."""
     name = family.vq_folder
     places = [folder / name] if family is LUMINA_DIMOO else [folder / name, folder.parent / name]
     places += [place.with_name(name + ".safetensors") for place in places]
-    for place in places:
-        if place.exists():
-            return _vq_at(family, place)
-    shown = " or ".join(str(place) for place in places[: len(places) // 2])
-    raise CheckpointError(
-        f"{family.title}'s image tokenizer is missing: put the files of {family.vq_page} "
-        f"(about {readable_bytes(family.vq_bytes)}) into {shown}."
-    )
+    return next((place for place in places if place.exists()), places[0])
+
+
+def _missing_of_vq(family: Family, place: Path, folder: Path) -> list[MissingFile]:
+    """Files of the image tokenizer that are not at its place."""
+    if place.is_file():
+        return []
+    names, page, missing = _VQ_FILES[family.name], family.vq_page, []
+    beside = folder.parent / family.vq_folder
+    is_free = family is MMADA and not place.exists() and place.parent == folder
+    or_else = f" (or in {beside}, or as one file {beside}.safetensors)" if is_free else ""
+    if family is LUMINA_DIMOO and not (place / "config.json").is_file():
+        missing.append(MissingFile("config.json", SHORT_JSON, place, page))  # magvitv2's says nothing of its sizes
+    if not any((place / name).is_file() for name in names):
+        missing.append(MissingFile(names[0], f"about {readable_bytes(family.vq_bytes)}", place, page, or_else))
+    return missing
 
 
 def _vq_at(family: Family, place: Path) -> tuple[dict[str, Any], TensorFiles]:
+    """Configuration and weights of an image tokenizer whose files are there."""
+    page, full_bytes = family.vq_page, family.vq_bytes
     if place.is_file():
-        header = read_header(place, family.vq_page)
+        header = read_header(place, page, full_bytes)
         found = header.metadata.get("config")
-        return (json.loads(found) if found else {}), TensorFiles([header])
+        return (json.loads(found) if found else {}), TensorFiles([header], full_bytes=full_bytes)
     config_path = place / "config.json"
-    if config_path.is_file():
-        config = read_json(config_path, family.vq_page)
-    elif family is LUMINA_DIMOO:
-        raise CheckpointError(f"config.json (less than 1 kB) is missing in {place}; get it from {family.vq_page}.")
-    else:
-        config = {}  # magvitv2's says nothing of its sizes
-    names = _VQ_FILES[family.name]
-    header_path = next((place / name for name in names if (place / name).is_file()), None)
-    if header_path is None:
-        pickled = ", ".join(path.name for path in sorted(place.glob("*.bin")))
-        note = f" {pickled} cannot be read: this pack loads no pickled files." if pickled else ""
-        raise CheckpointError(
-            f"{names[0]} (about {readable_bytes(family.vq_bytes)}) is missing in {place}; "
-            f"get it from {family.vq_page}.{note}"
-        )
-    return config, TensorFiles([read_header(header_path, family.vq_page)])
+    config = read_json(config_path, page) if config_path.is_file() else {}
+    path = next(place / name for name in _VQ_FILES[family.name] if (place / name).is_file())
+    return config, TensorFiles([read_header(path, page, full_bytes)], full_bytes=full_bytes)
 
 
 def expected_shapes(config: LLaDAConfig) -> dict[str, tuple[int, ...]]:
@@ -159,7 +167,10 @@ def read_json(path: Path, page: str = "where it came from") -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); download it again from {page}.") from error
+        size = path.stat().st_size
+        raise CheckpointError(
+            f"{path} cannot be read (it has {size} bytes; {error}); download it again from {page}."
+        ) from error
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} holds no JSON object; download it again from {page}.")
     return found

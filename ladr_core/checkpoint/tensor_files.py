@@ -4,59 +4,63 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from ..errors import CheckpointError
 from .header import Header, read_header, readable_bytes
+from .missing import MissingFile, index_bytes
 
 logger = logging.getLogger(__name__)
 
 INDEX = "model.safetensors.index.json"
 LISTED = 8  # names in a message
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.safetensors")
 
 
 class TensorFiles:
     """Tensors of one or more safetensors files under one namespace."""
 
-    def __init__(self, headers: Iterable[Header], prefixes: tuple[str, ...] = ("",)):
+    def __init__(
+        self,
+        headers: Iterable[Header],
+        prefixes: tuple[str, ...] = ("",),
+        *,
+        full_bytes: int = 0,
+        index: Mapping[str, str] | None = None,
+    ):
+        """full_bytes: of all files as published, for messages; index: the file that each tensor should be in."""
         self.headers = list(headers)
+        self.full_bytes = full_bytes
         self._prefixes = prefixes
         self._places = {name: header for header in self.headers for name in header.tensors if self._is_ours(name)}
         self.names = {
             self._own(name): name for name in self._places
         }  # own names (without prefix) to those in the files
+        self._index = {self._own(name): file for name, file in (index or {}).items() if self._is_ours(name)}
 
     @classmethod
-    def of_folder(cls, folder: Path, title: str, page: str, sizes: Mapping[str, int], prefixes: tuple[str, ...]) -> Any:
-        """The shards that the folder's index names, or its only safetensors file.
+    def of_folder(cls, folder: Path, page: str, sizes: Mapping[str, int], prefixes: tuple[str, ...]) -> TensorFiles:
+        """The shards that the folder's index names, or its only safetensors file; see `missing_files` first.
 
-        sizes: bytes expected of each tensor, to tell how large a missing shard is.
+        sizes: bytes expected of each tensor, to tell how large a damaged shard should be.
         """
-        index = folder / INDEX
-        if index.is_file():
+        weight_map = read_index(folder, page)
+        names = sorted(set(weight_map.values())) or [path.name for path in _weight_files(folder)]
+        shards = _shard_sizes(weight_map, sizes)
+        whole = sum(sizes.values())
+        headers, broken = [], []
+        for name in names:
             try:
-                weight_map: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise CheckpointError(f"{index} is damaged; download it again from {page}.") from error
-            names = sorted(set(weight_map.values()))
-            if any(Path(name).name != name for name in names):
-                raise CheckpointError(f"{index} names files outside its folder; download it again from {page}.")
-            missing = [name for name in names if not (folder / name).is_file()]
-            if missing:
-                raise CheckpointError(_missing_shards(folder, title, page, missing, weight_map, sizes))
-            return cls([read_header(folder / name, page) for name in names], prefixes)
-        files = sorted(path for path in folder.glob("*.safetensors") if path.is_file())
-        if len(files) == 1:
-            return cls([read_header(files[0], page)], prefixes)
-        if files:
-            raise CheckpointError(f"{INDEX} is missing in {folder}, which has {len(files)} shards; get it from {page}.")
-        pickled = [path.name for path in folder.glob("*.bin")]
-        note = f" {', '.join(pickled[:3])} cannot be read: this pack loads no pickled files." if pickled else ""
-        raise CheckpointError(f"{title}'s weights (.safetensors) are missing in {folder}; get them from {page}.{note}")
+                headers.append(read_header(folder / name, page, shards.get(name, whole)))
+            except CheckpointError as error:
+                broken.append(str(error))
+        if broken:
+            raise CheckpointError(" ".join(broken))
+        return cls(headers, prefixes, full_bytes=whole, index=weight_map)
 
     def _is_ours(self, name: str) -> bool:
         return any(name.startswith(prefix) for prefix in self._prefixes)
@@ -83,23 +87,27 @@ class TensorFiles:
         missing = [name for name in expected if name not in names and name not in allowed]
         surplus = [stored for own, stored in names.items() if own not in expected and own not in allowed]
         misshapen = [
-            f"{names[name]} is {list(self.shape(name))} instead of {list(shape)}"
+            f"{stored} in {self._places[stored].path.name} is {list(self.shape(name))} instead of {list(shape)}"
             for name, shape in expected.items()
-            if name in names and self.shape(name) != tuple(shape)
+            if (stored := names.get(name)) is not None and self.shape(name) != tuple(shape)
         ]
         notice = f"{len(surplus)} tensors are not part of {what}: {_listed(surplus)}" if surplus else ""
         if not missing and not misshapen:
             if notice:
                 logger.warning("%s.", notice)
             return
-        shaped = [f"{name} {list(expected[name])}" for name in missing]
+        shaped = [f"{name} {list(expected[name])}{self._should_be(name)}" for name in missing]
         parts = [f"{len(missing)} tensors are missing: {_listed(shaped)}"] if missing else []
         parts += [f"{len(misshapen)} have the wrong shape: {_listed(misshapen)}"] if misshapen else []
         parts += [notice] if notice else []
         folder = self.headers[0].path.parent if self.headers else "the folder"
+        size = f" (about {readable_bytes(self.full_bytes)})" if self.full_bytes else ""
         raise CheckpointError(
-            f"The weights of {what} in {folder} do not fit: {'; '.join(parts)}. Get them from {page}."
+            f"The weights of {what} in {folder} do not fit: {'; '.join(parts)}. Get them{size} from {page}."
         )
+
+    def _should_be(self, own_name: str) -> str:
+        return f" of {self._index[own_name]}" if own_name in self._index else ""
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Own names and tensors, file by file, each a view of the memory-mapped file."""
@@ -121,18 +129,63 @@ class TensorFiles:
             return file.get_tensor(stored)
 
 
-def _missing_shards(
-    folder: Path, title: str, page: str, missing: list[str], weight_map: Mapping[str, str], sizes: Mapping[str, int]
-) -> str:
-    def described(shard: str) -> str:
-        known = [sizes.get(name.removeprefix("model.")) for name, place in weight_map.items() if place == shard]
-        size = sum(count for count in known if count)
-        return f"{shard} (about {readable_bytes(size)})" if size else shard
+def missing_files(folder: Path, page: str, sizes: Mapping[str, int]) -> list[MissingFile]:
+    """Weight files that a model folder lacks, with the sizes that the tensors' shapes give them.
 
-    files = ", ".join(described(shard) for shard in missing)
-    return (
-        f"{title} is incomplete: {files} missing in {folder}; get {'them' if len(missing) > 1 else 'it'} from {page}."
-    )
+    sizes: bytes expected of each tensor by its own name.
+    """
+    weight_map, whole = read_index(folder, page), sum(sizes.values())
+    if weight_map:
+        shards = _shard_sizes(weight_map, sizes)
+        names = [name for name in sorted(set(weight_map.values())) if not (folder / name).is_file()]
+        return [MissingFile(name, _about(shards[name]), folder, page) for name in names]
+    files = _weight_files(folder)
+    numbered = [match for path in files if (match := _SHARD.fullmatch(path.name))]
+    count = int(numbered[0]["count"]) if numbered else 0
+    if len(files) == 1 and count < 2:
+        return []
+    index = MissingFile(INDEX, _about(index_bytes(sizes)), folder, page)
+    if not files:
+        together = f"{_about(whole)} together"
+        return [index, MissingFile("its shards model-*-of-*.safetensors", together, folder, page)]
+    have = {int(match["number"]) for match in numbered}
+    lacking = [number for number in range(1, count + 1) if number not in have]
+    left = max(0, whole - sum(path.stat().st_size for path in files))
+    each = f"{_about(left / len(lacking))} {'each' if len(lacking) > 1 else ''}".strip() if lacking else ""
+    names = [f"{numbered[0]['stem']}-{number:05d}-of-{count:05d}.safetensors" for number in lacking]
+    return [index, *(MissingFile(name, each, folder, page) for name in names)]
+
+
+def read_index(folder: Path, page: str) -> dict[str, str]:
+    """Tensor names and the shards they are in, as the folder's index says; empty where there is no index."""
+    path = folder / INDEX
+    if not path.is_file():
+        return {}
+    try:
+        weight_map: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        names = set(weight_map.values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        size = f"it has {path.stat().st_size} bytes"
+        raise CheckpointError(f"{path} is damaged ({size}); download it again from {page}.") from error
+    if any(Path(name).name != name for name in names):
+        raise CheckpointError(f"{path} names files outside its folder; download it again from {page}.")
+    return weight_map
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.safetensors") if path.is_file())
+
+
+def _shard_sizes(weight_map: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, int]:
+    """Bytes of each shard's tensors; 0 where none of them is known."""
+    found = dict.fromkeys(weight_map.values(), 0)
+    for name, shard in weight_map.items():
+        found[shard] += sizes.get(name.removeprefix("model."), 0)
+    return found
+
+
+def _about(count: float) -> str:
+    return f"about {readable_bytes(count)}" if count else "size not known"
 
 
 def _listed(names: list[str]) -> str:

@@ -12,6 +12,8 @@ from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.lumina_dimoo import LuminaIds, image_tokens
 from ladr_core.settings import SamplerSettings
 from ladr_core.token_grid import TokenGrid
+from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config
+from ladr_core.vq.vqmodel import VQModel, VQModelConfig
 
 ROWS = {LUMINA_DIMOO.name: 134548, MMADA.name: 134656}
 
@@ -20,9 +22,18 @@ def published(rows: int) -> LLaDAConfig:
     return LLaDAConfig(d_model=4096, n_layers=32, n_heads=32, mlp_hidden_size=12288, embedding_size=rows)
 
 
+def lumina_vq() -> VQModel:
+    return VQModel(VQModelConfig(), device="meta")
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_published_sizes(family):
     assert weight_bytes(published(ROWS[family.name]), torch.bfloat16) == family.bytes_in_16_bit
+
+
+def test_published_sizes_of_the_image_tokenizers():
+    for family, vq in ((LUMINA_DIMOO, lumina_vq()), (MMADA, MAGVITv2(MAGVITv2Config(), device="meta"))):
+        assert sum(value.nbytes for value in vq.state_dict().values()) == family.vq_bytes
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

@@ -1,0 +1,48 @@
+"""Files that a checkpoint lacks: their names, folders, sizes and pages, in one sentence for the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CheckpointError
+
+SHORT_JSON = "less than 1 kB"  # config.json of an image tokenizer
+CONFIG_JSON = "a few kB"  # config.json of a transformer
+TOKENIZER_JSON = "a few MB"  # its size is not published; it holds 126 thousand entries
+_INDEX_SHARD = "model-00001-of-00004.safetensors"
+
+
+@dataclass(frozen=True)
+class MissingFile:
+    """One file that has to be fetched."""
+
+    name: str
+    size: str  # for people
+    folder: Path
+    page: str
+    or_else: str = ""  # where it may lie as well
+
+
+def incomplete(title: str, missing: Sequence[MissingFile]) -> CheckpointError:
+    """The error that names every missing file, grouped by folder and page."""
+    groups: dict[tuple[Path, str, str], list[str]] = {}
+    for file in missing:
+        groups.setdefault((file.folder, file.page, file.or_else), []).append(f"{file.name} ({file.size})")
+    parts = [
+        f"{', '.join(files)} {'is' if len(files) == 1 else 'are'} missing in {folder}{or_else}; "
+        f"get {'it' if len(files) == 1 else 'them'} from {page}"
+        for (folder, page, or_else), files in groups.items()
+    ]
+    pickled = [
+        f" {', '.join(names[:3])} cannot be read: this pack loads no pickled files."
+        for folder in dict.fromkeys(file.folder for file in missing)
+        if (names := sorted(path.name for path in folder.glob("*.bin")))
+    ]
+    return CheckpointError(f"{title} is incomplete: {'; '.join(parts)}.{''.join(pickled)}")
+
+
+def index_bytes(names: Mapping[str, int]) -> int:
+    """About as many bytes as an index over these tensors has: one line each, with the name of its shard."""
+    return 60 + sum(len(f'    "model.{name}": "{_INDEX_SHARD}",\n') for name in names)
