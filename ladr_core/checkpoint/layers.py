@@ -107,4 +107,8 @@ def scaled_layers(operations: Any) -> Any:
                 self.weight = nn.Parameter(stored, requires_grad=False)
             return None
 
+        def set_scale_weight(self, scale: Tensor, return_weight: bool = False, **_: Any) -> Tensor | None:
+            """Keep the scale where ComfyUI would merge it: merged weights are stored by the scale that is here."""
+            return self.scale_weight if return_weight else None
+
     return type("ScaledLayers", (operations,), {"Linear": Linear})
