@@ -28,6 +28,14 @@ from .workers import Workers
 CAPTION_DROPOUT = 0.1
 CATEGORY_SHARES = {"single": 0.04, "two": 0.08, "counting": 0.12, "colour": 0.06, "position": 0.38, "attribution": 0.32}
 """How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
+MIRRORED_RELATIONS = ("right", "below")
+MIRRORED_FROM = 0.3
+"""Share of the training after which relations whose first object is the right or lower one come as often as the others.
+
+Which object lies where is an exclusive or of the relation and the order of the words, on which training stands still
+for hours; with one half of the relations first, the order alone decides and is learned soon.
+"""
+OUTLINE, MIDDLE = 1, 2
 EMA_DECAY = 0.998
 MUON_RATE = 0.02
 ADAM_RATE = 2e-3
@@ -92,12 +100,27 @@ def learning_rate_scale(progress: float, step: int) -> float:
     return min(1.0, (step + 1) / 200) * max(0.01, 1 - progress)
 
 
+def draw_scenes(world: ShapesWorld, count: int, progress: float,
+                rng: np.random.Generator) -> tuple[list[Scene], list[Caption | None]]:
+    """Scenes in the shares of CATEGORY_SHARES with their captions, some of them dropped."""
+    scenes: list[Scene] = []
+    captions: list[Caption | None] = []
+    for category in rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values())):
+        scene, caption = world.sample_with_caption(rng, category)
+        while scene.relation in MIRRORED_RELATIONS and progress < MIRRORED_FROM and rng.random() < 0.9:
+            scene, caption = world.sample_with_caption(rng, category)
+        scenes.append(scene)
+        captions.append(None if rng.random() < CAPTION_DROPOUT else caption)
+    return scenes, captions
+
+
 def mask_cells(indices: Tensor, height: int, rng: np.random.Generator, objects: Tensor | None = None) -> Tensor:
     """Copy of indices [B, H*W] with a share cos(pi u / 2) of the cells of each row masked, u uniform.
 
     Half of the rows lose cells anywhere, half lose connected patches: samplers that keep the surest cells first leave
-    holes, which masks drawn cell by cell hardly ever show. Where objects [B, H*W] is given, half of the rows of either
-    kind lose those cells first: samplers know the background before they decide what lies where.
+    holes, which masks drawn cell by cell hardly ever show. Where objects [B, H*W] is given (see `object_cells`), a
+    quarter of the rows loses an object's cells before the background, and a quarter its outline first and its middle
+    last: samplers know the background, and then an object's colour, before they decide on its shape.
     """
     batch, cells = indices.shape
     ratio = torch.from_numpy(np.cos(np.pi / 2 * rng.permutation((np.arange(batch) + rng.random(batch)) / batch)))
@@ -111,22 +134,25 @@ def mask_cells(indices: Tensor, height: int, rng: np.random.Generator, objects: 
     order[:patchy] = noise.flatten(1)
     rank = order.argsort(1).argsort(1)
     if objects is not None:
-        rank[::2] -= cells * objects[::2].long()
+        rank[::4] -= cells * (objects[::4] > 0).long()
+        rank[2::4] -= cells * (objects[2::4] == OUTLINE).long() - cells * (objects[2::4] == MIDDLE).long()
         rank = rank.argsort(1).argsort(1)
     return indices.masked_fill(rank < count[:, None], -1)
 
 
 def object_cells(scenes: list[Scene], captions: list[Caption | None], height: int, width: int) -> Tensor:
-    """Which cells [B, H*W] lie in an object's box, bool.
+    """Which cells [B, H*W] are the OUTLINE and the MIDDLE of an object's box, 0 elsewhere.
 
-    None where the caption was dropped: a mask that looks at the picture is harmless only for exact targets, which hold
+    All 0 where the caption was dropped: a mask that looks at the picture is harmless only for exact targets, which hold
     for any choice of the known cells.
     """
-    inside = torch.zeros(len(scenes), height, width, dtype=torch.bool)
-    for row, scene, caption in zip(inside, scenes, captions):
+    parts = torch.zeros(len(scenes), height, width, dtype=torch.int64)
+    for row, scene, caption in zip(parts, scenes, captions):
         for thing in scene.objects if caption else ():
-            row[thing.row : thing.row + thing.size, thing.column : thing.column + thing.size] = True
-    return inside.flatten(1)
+            box = row[thing.row : thing.row + thing.size, thing.column : thing.column + thing.size]
+            box[:] = OUTLINE
+            box[1:-1, 1:-1] = MIDDLE
+    return parts.flatten(1)
 
 
 def targets(posterior: TokenPosterior, scenes: list[Scene], captions: list[Caption | None], indices: Tensor,
@@ -171,9 +197,7 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
     started = saved = time.time()
     losses: list[float] = []
     while (total := workers.agree(spent + time.time() - started)) < minutes * 60:
-        drawn = rng.choice(list(CATEGORY_SHARES), batch, p=list(CATEGORY_SHARES.values()))
-        scenes, captions = map(list, zip(*(world.sample_with_caption(rng, category) for category in drawn)))
-        captions = [None if rng.random() < CAPTION_DROPOUT else caption for caption in captions]
+        scenes, captions = draw_scenes(world, batch, total / (minutes * 60), rng)
         texts = [layout.encode_text(caption.text if caption else "") for caption in captions]
         indices = torch.from_numpy(np.stack([posterior.tokens(scene) for scene in scenes]))
         masked = mask_cells(indices, layout.height, rng, object_cells(scenes, captions, layout.height, layout.width))

@@ -12,10 +12,10 @@ from ladr_core.models.contract import Prompt
 from ladr_core.token_grid import MASKED
 from ladr_core.training.checkpoints import load_training_state
 from ladr_core.training.export import export_builtin, start_from
-from ladr_core.training.transformer import mask_cells, object_cells, train_transformer
+from ladr_core.training.transformer import MIDDLE, OUTLINE, mask_cells, object_cells, train_transformer
 from ladr_core.training.vq import train_vq
 from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
-from ladr_core.worlds.shapes import OBJECT_CELLS, ShapesWorld
+from ladr_core.worlds.shapes import ShapesWorld
 
 WORLD = ShapesWorld(("plain",))
 
@@ -96,16 +96,17 @@ def test_half_of_the_masks_leave_holes():
 
 
 def test_half_of_the_masks_hide_the_objects_first():
-    objects = torch.zeros(40, 256, dtype=torch.bool)
-    objects[:, 100:132] = True
+    objects = torch.zeros(40, 256, dtype=torch.int64)
+    objects[:, 100:124], objects[:, 124:132] = OUTLINE, MIDDLE
     masked = mask_cells(torch.zeros(40, 256, dtype=torch.int64), 16, np.random.default_rng(0), objects) < 0
-    count, hidden = masked.sum(1), (masked & objects).sum(1)
-    assert torch.equal(hidden[::2], count[::2].clamp(max=32))
-    assert (hidden[1::2] < count[1::2].clamp(max=32)).any()
+    count, outline, middle = masked.sum(1), masked[:, 100:124].sum(1), masked[:, 124:132].sum(1)
+    assert torch.equal((outline + middle)[::4], count[::4].clamp(max=32))
+    assert torch.equal(outline[2::4], count[2::4].clamp(max=24))
+    assert torch.equal(middle[2::4], (count[2::4] - 248).clamp(min=0))
+    assert (outline[1::2] < count[1::2].clamp(max=24)).any()
 
 
 def test_masks_look_at_no_picture_whose_caption_was_dropped():
-    rng = np.random.default_rng(0)
-    scene, caption = WORLD.sample_with_caption(rng, "two")
-    inside = object_cells([scene, scene], [caption, None], 16, 16)
-    assert inside[0].sum() == 2 * OBJECT_CELLS**2 and not inside[1].any()
+    scene, caption = WORLD.sample_with_caption(np.random.default_rng(0), "two")
+    parts = object_cells([scene, scene], [caption, None], 16, 16)
+    assert (parts[0] == MIDDLE).sum() == 2 * 4 and (parts[0] == OUTLINE).sum() == 2 * 12 and not parts[1].any()
