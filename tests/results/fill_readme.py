@@ -14,14 +14,15 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent
 README = RESULTS.parents[1] / "README.md"
-sys.path.insert(0, str(RESULTS.parents[1]))  # a program of the repository, never part of the pack
+sys.path[:0] = [str(RESULTS.parents[1]), str(RESULTS)]  # a program of the repository, never part of the pack
 
 from ladr_core.presets import PRESETS, changed_values  # noqa: E402
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED  # noqa: E402
 
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
-GIB, KEPT_FREE = 1024**3, 1.0  # what the driver, the desktop and ComfyUI keep for themselves, in GiB
+GIB = 1024**3
+HELP = README.parent / "web" / "docs" / "LADR_LoadDLLM"  # its pages in every language have the recipes too
 POTTS = RESULTS / "potts.json"
 DEMO = RESULTS / "demo" / "demo.json"
 
@@ -170,26 +171,18 @@ def rate(value: dict[str, float]) -> str:
 
 
 def memory_table() -> str:
-    """What an 8B model needs by precision and picture size, and what that means on cards of four sizes."""
-    import torch
+    """What the parts of an 8B model need, and a recipe for cards of four sizes."""
+    import card_memory
 
-    from ladr_core.memory import run_bytes, weight_bytes
-    from ladr_core.models.llada import LLaDAConfig
-    from ladr_core.token_grid import TokenGrid
+    needs = table(card_memory.NEEDS_HEAD, card_memory.needs_rows(), left=2)
+    return needs + "\n\n" + cards_table("en")
 
-    config = LLaDAConfig(d_model=4096, n_layers=32, n_heads=32, mlp_hidden_size=12288, embedding_size=134656)
-    rows = []
-    for name, dtype in (("bfloat16", torch.bfloat16), ("float8_e4m3fn", torch.float8_e4m3fn)):
-        weights = weight_bytes(config, dtype)
-        for side in (512, 1024):
-            run = run_bytes(config, 8192, 1, TokenGrid(side // 16, side // 16), 2)
-            cards = []
-            for card in (8, 12, 16, 24):
-                stays = max(0.0, (weights + run) / GIB + KEPT_FREE - card)
-                cards.append("all on the card" if stays == 0 else f"{stays:.1f} in RAM")
-            rows.append([f"`{name}`", f"{side} x {side}", f"{weights / GIB:.1f}", f"{run / GIB:.1f}", *cards])
-    head = ["dtype", "picture", "weights", "run", *(f"{card} GB card" for card in (8, 12, 16, 24))]
-    return table(head, rows, left=2)
+
+def cards_table(language: str) -> str:
+    """A recipe for cards of four sizes."""
+    import card_memory
+
+    return table(card_memory.RECIPE_HEADS[language], card_memory.recipe_rows(), left=4)
 
 
 def speed_table() -> str:
@@ -240,22 +233,26 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """The README with its generated parts renewed."""
+    """The README or a help page with its generated parts renewed."""
 
     def renew(match: re.Match[str]) -> str:
-        return f"<!-- generated: {match[1]} -->\n{PARTS[match[1]]()}\n<!-- end of generated -->"
+        name, _, language = match[1].partition("_")
+        content = cards_table(language) if name == "cards" else PARTS[match[1]]()
+        return f"<!-- generated: {match[1]} -->\n{content}\n<!-- end of generated -->"
 
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end of generated -->", renew, text, flags=re.DOTALL)
 
 
 def main() -> int:
     """Write, or check with --check."""
-    text = README.read_text(encoding="utf-8")
-    new = filled(text)
-    if "--check" in sys.argv[1:]:
-        return int(new != text)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    changed = False
+    for page in (README, *sorted(HELP.glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        new = filled(text)
+        changed |= new != text
+        if "--check" not in sys.argv[1:]:
+            page.write_text(new, encoding="utf-8")
+    return int(changed and "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":
