@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..models.lumina_dimoo import LuminaIds, answer_sequence, shifted_ids
 from ..models.ml_cache import MLCacheDenoiser, MLCacheSettings
@@ -82,8 +83,8 @@ def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
     if folder.has(noise_name):
         checks.append(FileCheck(noise_name, comparisons=1, failures=list(check.failures)))
     logits_name = name.replace(".json", ".logits.safetensors")
-    if folder.has(logits_name):
-        checks.append(_check_logits(folder, logits_name, steps, sequences))
+    if folder.has(logits_name) and isinstance(denoiser, MLCacheDenoiser):
+        checks.append(_check_logits(folder, logits_name, steps, sequences, denoiser))
     return checks
 
 
@@ -128,15 +129,41 @@ def _check_step(
         check.equal(f"step {number} recomputed", step.recomputed or [None, None], expected)
 
 
+class _EveryCellDenoiser(MLCacheDenoiser):
+    """ML-Cache's denoiser that gives the logits of the known cells too."""
+
+    def wanted_places(self, codebook_indices: Tensor, layout: Any) -> tuple[Tensor, list[int]]:
+        """Places of all cells of all branches."""
+        return layout.cells.flatten(), [codebook_indices.shape[1]] * len(codebook_indices) * len(layout.cells)
+
+    def highest(self) -> list[Tensor]:
+        """Highest image logit of every place [L] of each sequence; none where a full step follows: nothing is kept."""
+        state = self._state
+        return [] if state is None else list(state.highest.split(list(state.layout.packed.lengths)))
+
+
 def _check_logits(
-    folder: GoldenFolder, name: str, steps: list[RecordedStep], sequences: list[list[TokenSequence]]
+    folder: GoldenFolder,
+    name: str,
+    steps: list[RecordedStep],
+    sequences: list[list[TokenSequence]],
+    denoiser: MLCacheDenoiser,
 ) -> FileCheck:
+    """Logits of the masked cells in the run, and of every cell when its grids go through the network again.
+
+    Of the places outside the grid ML-Cache keeps the highest logit only, which is compared where it is kept.
+    """
     check, data = FileCheck(name), folder.tensors(name)
+    again = _EveryCellDenoiser(denoiser.transformer, sequences, denoiser.vocabulary, denoiser.device, denoiser.settings)
     for number, step in enumerate(steps):
         masked = step.before[0] == MASKED
-        for branch, (label, logits) in enumerate(zip(("cond", "uncond"), step.branches)):
-            places = sequences[branch][0].cell_places[masked]
-            check.close(
-                f"step {number} {label}", logits, data[f"step{number}.{label}_logits"][places], LOGITS_TOLERANCE
-            )
+        everywhere = again.predict(step.before, torch.arange(1), guided=True, step=number)
+        for branch, label in enumerate(("cond", "uncond")):
+            all_places, what = data[f"step{number}.{label}_logits"], f"step {number} {label}"
+            recorded = all_places[sequences[branch][0].cell_places]
+            check.close(what, step.branches[branch], recorded[masked], LOGITS_TOLERANCE)
+            check.close(f"{what} at every cell", everywhere[branch], recorded, LOGITS_TOLERANCE)
+            for highest in again.highest()[branch : branch + 1]:
+                check.close(f"{what} highest at every place", highest, all_places.amax(dim=-1), LOGITS_TOLERANCE)
+    check.notes.append("known cells included; of places outside the grid the highest logit, as no other is kept")
     return check

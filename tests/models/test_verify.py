@@ -118,6 +118,25 @@ def test_one_changed_token_of_a_step_is_noticed(copied, step, field):
     assert f"step {step}" in failure and "1 of" in failure
 
 
+@pytest.mark.parametrize("step, label", [(4, "cond"), (9, "uncond")])
+@pytest.mark.parametrize("where", ["a known cell", "a place outside the grid"])
+def test_a_changed_logit_of_ml_cache_is_noticed_wherever_it_stands(copied, step, label, where):
+    name = "generate_cache_8x8_T12_cfg4_r0.9_i5_w0.3.json"
+    logits = name.replace(".json", ".logits.safetensors")
+    folder = copied("lumina_dimoo", name, logits)
+    case, data = json.loads((folder / name).read_text()), load_file(folder / logits)
+    # The grid follows the prompt of each sequence and two marks; after step 3 some of its cells are known.
+    start = case["code_start"] if label == "cond" else len(case["uncon_ids"]) + 2
+    masked = set(case["steps"][step - 1]["still_masked_positions"])
+    places = [9 * row + column for row in range(8) for column in range(8)]  # each row is closed by a newline
+    known = next(place for place in places if case["code_start"] + place not in masked)
+    data[f"step{step}.{label}_logits"][0 if "outside" in where else start + known] += 5.0
+    save_file(data, folder / logits)
+    found = failures(folder)
+    expected = "highest at every place" if "outside" in where else "at every cell"
+    assert any(f"step {step} {label} {expected}: differs by 5" in failure for failure in found)
+
+
 def test_one_changed_final_token_is_noticed_and_makes_the_command_fail(copied, capsys):
     folder = copied("lumina_dimoo", CASE)
     assert main(["verify", str(folder)]) == 0
