@@ -116,3 +116,16 @@ def test_a_loaded_picture_and_its_mask_are_scaled_to_a_size_the_model_takes(path
         if node["type"] == "ImageScale":
             _, width, height, crop = node["widgets_values"]
             assert width % 16 == height % 16 == 0 and crop == "center"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_models_offered_for_download_are_single_files_that_the_node_names(path):
+    """The front end takes an entry only then; a template of a model without such a file says how to get it."""
+    workflow = _read(path)
+    offered = [(node, model) for node in workflow["nodes"] for model in node["properties"].get("models", ())]
+    for node, model in offered:
+        assert model["name"] in node["widgets_values"] and model["name"].endswith(".safetensors")
+        assert model["url"].startswith("https://huggingface.co/") and model["directory"] == "dllm"
+    loads = next(node["widgets_values"][0] for node in _ours(workflow) if node["type"] == "LADR_LoadDLLM")
+    note = next(node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
+    assert offered or loads == "built-in shapes" or "published as a folder: fetch it by hand" in note
