@@ -57,7 +57,9 @@ class TextTokenizer:
             if path.is_file():
                 files[name] = path.read_text(encoding="utf-8")
         if TOKENIZER_FILE not in files:
-            raise CheckpointError(f"{TOKENIZER_FILE} (a few MB) is missing in {folder}; download it from {page}.")
+            raise CheckpointError(
+                f"{TOKENIZER_FILE} (about 6 to 10 MB) is missing in {folder}; download it from {page}."
+            )
         return cls(files)
 
     def encode(self, text: str) -> list[int]:

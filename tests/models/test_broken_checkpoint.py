@@ -44,7 +44,7 @@ def test_everything_that_is_missing_is_named_at_once(lumina_folder):
         (lumina_folder / name).unlink()
     found = message(lumina_folder)
     assert found.startswith(f"Lumina-DiMOO is incomplete: {SHARD} (about ")
-    assert f"tokenizer.json (a few MB) are missing in {lumina_folder}; get them from {LUMINA_PAGE}; " in found
+    assert f"tokenizer.json (about 6 to 10 MB) are missing in {lumina_folder}; get them from {LUMINA_PAGE}; " in found
     assert "config.json (less than 1 kB), diffusion_pytorch_model.safetensors (about 584.98 MB)" in found
     assert found.endswith(f"missing in {lumina_folder / 'vqvae'}; get them from {LUMINA_PAGE}/tree/main/vqvae.")
 
@@ -115,7 +115,7 @@ def test_a_pointer_to_a_file_is_told_from_the_file(lumina_folder):
 
 def test_a_damaged_file_and_a_missing_tokenizer_name_the_page(lumina_folder):
     (lumina_folder / "tokenizer.json").rename(lumina_folder / "away.json")
-    with pytest.raises(CheckpointError, match=rf"tokenizer.json \(a few MB\) is missing in .*{LUMINA_PAGE}"):
+    with pytest.raises(CheckpointError, match=rf"tokenizer.json \(about 6 to 10 MB\) is missing in .*{LUMINA_PAGE}"):
         load_dllm(lumina_folder)
     (lumina_folder / "away.json").rename(lumina_folder / "tokenizer.json")
     (lumina_folder / SHARD).write_bytes(b"short")
