@@ -86,6 +86,7 @@ def denoise(
         prediction = _unpack(draw.draw(logits, state, positions), positions, state)
         choice = rule.choose(state, prediction)
         progress.unmask(state, prediction, choice, rule, logits)
+        del logits  # not alive beside those of the next step
         if on_step is not None:
             on_step(progress.event())
     return progress.codebook_indices, SamplingReport(

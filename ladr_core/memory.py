@@ -44,8 +44,9 @@ def run_bytes(
     activations = tokens * (8 * config.d_model + 3 * config.mlp_hidden_size) * itemsize
     # Logits in the dtype of the activations, and twice in float32 while guidance and probabilities are computed.
     logits = branches * images * grid.cells * codebook_size * (itemsize + 8)
-    # Keys and values of every layer, and the last hidden states.
-    kept = tokens * (2 * config.n_layers * config.kv_heads * config.head_dim + config.d_model) * itemsize
+    # Keys and values of every layer, and the logits of the cells.
+    kept = tokens * 2 * config.n_layers * config.kv_heads * config.head_dim * itemsize
+    kept += branches * images * grid.cells * codebook_size * itemsize
     return activations + logits + (kept if ml_cache else 0)
 
 

@@ -102,6 +102,12 @@ def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | No
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Apply rotary positions in float32 to x [B, heads, L, head_dim], pairing element j with j + head_dim / 2."""
     first, second = x.chunk(2, dim=-1)
+    if not torch.is_grad_enabled():
+        out = x.new_empty(x.shape)  # written once, and rounded on the way
+        left, right = out.chunk(2, dim=-1)
+        torch.sub(first * cos, second * sin, out=left)
+        torch.add(second * cos, first * sin, out=right)
+        return out
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 
@@ -156,8 +162,7 @@ class LLaDABlock(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, key_mask: Tensor | None, attention: Attention) -> Tensor:
         """Map the residual stream x [B, L, d] to the next block's input."""
-        x = x + self.attend(*self.project(x, cos, sin), key_mask, attention)
-        return x + self.mlp(x)
+        return self._add_mlp(x + self.attend(*self.project(x, cos, sin), key_mask, attention))
 
     def forward_at(self, x: Tensor, cos: Tensor, sin: Tensor, wanted: Tensor, attention: Attention) -> Tensor:
         """The same for the rows wanted [R] only: output [1, R, d] of x [1, L, d], whose every row is attended.
@@ -167,8 +172,10 @@ class LLaDABlock(nn.Module):
         normed = self.attn_norm(x)
         k, v = self.keys_values(normed, cos, sin)
         q = self.queries(normed[:, wanted], cos[wanted], sin[wanted])
-        x = x[:, wanted] + self.attend(q, k, v, None, attention)
-        return x + self.mlp(x)
+        return self._add_mlp(x[:, wanted] + self.attend(q, k, v, None, attention))
+
+    def _add_mlp(self, x: Tensor) -> Tensor:
+        return x + self.mlp(x) if torch.is_grad_enabled() else x.add_(self.mlp(x))
 
 
 class LLaDATransformer(nn.Module):

@@ -1,13 +1,13 @@
 """ML-Cache of Lumina-DiMOO: between full steps only the places with the lowest image logits are computed anew.
 
 Selection runs over the whole sequence, prompt included, as in the published code (arXiv 2510.06308, ML-Cache).
-Kept are keys after rotation, values, last hidden states and each place's highest image logit, which give the same
-result as keeping all logits in a fraction of the memory.
+Kept are keys after rotation, values, the image logits of the cells and each place's highest image logit, which give
+the same result as keeping all logits in a fraction of the memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from .llada import LLaDATransformer
 from .sequence import SequenceDenoiser, TokenSequence, VocabularySlice, _Layout
 
-ROWS_AT_ONCE = 1024  # places projected on the codebook together when only their maximum is kept
+ROWS_AT_ONCE = 1024  # places projected on the codebook together
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,16 @@ class _State:
     layout: _Layout
     keys: list[Tensor]  # per layer [1, kv heads, L, head_dim], rotated
     values: list[Tensor]
-    hidden: Tensor  # [L, d]
+    logits: Tensor  # [cells of all branches + 1, K]; the last row takes those of all other places
+    row_of_place: Tensor  # [L] in logits
     highest: Tensor  # [L]
+
+    def write_logits(self, hidden: Tensor, places: Tensor, project: Callable[[Tensor], Tensor]) -> None:
+        """Put what the hidden states [R, d] of the places [R] project to into the logits and their maxima."""
+        for part, where in zip(hidden.split(ROWS_AT_ONCE), places.split(ROWS_AT_ONCE)):
+            logits = project(part)
+            self.highest[where] = logits.amax(dim=-1)
+            self.logits[self.row_of_place[where]] = logits
 
 
 class MLCacheDenoiser(SequenceDenoiser):
@@ -88,12 +96,11 @@ class MLCacheDenoiser(SequenceDenoiser):
                 return self.branch_logits(hidden, layout, guided)
             state = self._run_all(token_ids, layout)
         self._state = state if keep else None
-        return self.branch_logits(state.hidden[wanted], layout, guided)
+        return self.all_branches(state.logits[state.row_of_place[wanted]], layout, guided)
 
-    def highest_logits(self, hidden: Tensor) -> Tensor:
-        """Highest image logit [R] of the hidden states [R, d]."""
-        first, count = self.vocabulary.image_offset, self.codebook_size
-        return torch.cat([self.transformer.logits(h, first, count).amax(dim=-1) for h in hidden.split(ROWS_AT_ONCE)])
+    def project(self, hidden: Tensor) -> Tensor:
+        """Image logits [R, K] of the hidden states [R, d]."""
+        return self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
 
     def _select(self, state: _State) -> tuple[Tensor, list[list[int]]]:
         """Places [S] to compute anew in the whole layout, and the same within each sequence."""
@@ -117,7 +124,13 @@ class MLCacheDenoiser(SequenceDenoiser):
             x = x + block.attend(q, k, v, None, attention)
             x = x + block.mlp(x)
         hidden = transformer.transformer["ln_f"](x)[0]
-        return _State(layout, keys, values, hidden, self.highest_logits(hidden))
+        cells = layout.cells.numel()
+        row_of_place = torch.full((len(hidden),), cells, device=hidden.device)
+        row_of_place[layout.cells.flatten()] = torch.arange(cells, device=hidden.device)
+        logits = hidden.new_empty(cells + 1, self.codebook_size)
+        state = _State(layout, keys, values, logits, row_of_place, hidden.new_empty(len(hidden)))
+        state.write_logits(hidden, torch.arange(len(hidden), device=hidden.device), self.project)
+        return state
 
     def _run(self, token_ids: Tensor, layout: _Layout, state: _State, selected: Tensor) -> None:
         """Compute the selected places against all keys, and write what they give into the state."""
@@ -132,6 +145,4 @@ class MLCacheDenoiser(SequenceDenoiser):
             state.values[i][:, :, selected] = v
             x = x + block.attend(q, state.keys[i], state.values[i], None, attention)
             x = x + block.mlp(x)
-        hidden = transformer.transformer["ln_f"](x)[0]
-        state.hidden[selected] = hidden
-        state.highest[selected] = self.highest_logits(hidden)
+        state.write_logits(transformer.transformer["ln_f"](x)[0], selected, self.project)

@@ -81,8 +81,10 @@ class GumbelArgmaxDraw:
         else:
             counts = state.masked_counts.tolist()
             shapes = [(row, (count, logits.shape[1])) for row, count in zip(state.rows, counts)]
-            uniform = torch.cat([state.noise.uniform((row,), shape, logits.dtype)[0] for row, shape in shapes])
-            tokens = (logits / self._temperature + gumbel_added(uniform.to(logits.device))).argmax(dim=-1)
+            parts = [state.noise.uniform((row,), shape, logits.dtype)[0] for row, shape in shapes]
+            uniform = parts[0] if len(parts) == 1 else torch.cat(parts)
+            scaled = logits if self._temperature == 1 else logits / self._temperature
+            tokens = gumbel_added(uniform.to(logits.device)).add_(scaled).argmax(dim=-1)
         probabilities = torch.softmax(logits, dim=-1)
         confidence = probabilities.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
         return TokenDraws(tokens, confidence, probabilities.amax(dim=-1))

@@ -38,7 +38,7 @@ class UpstreamGuidance:
         if len(others) == 2:
             text_part = self.scale * (conditional - others[0])
             return conditional + text_part + self.image_scale * (conditional - others[1])
-        return (1 + self.scale) * conditional - self.scale * others[0] if others else conditional
+        return ((1 + self.scale) * conditional).sub_(self.scale * others[0]) if others else conditional
 
 
 def without_float16(logits: Tensor) -> Tensor:
@@ -52,7 +52,8 @@ def gumbel_added(uniform: Tensor) -> Tensor:
     In bfloat16 it never exceeds 5.53, which keeps improbable tokens from being drawn; the model's published pictures
     depend on that.
     """
-    return -torch.log(-torch.log(uniform + SMALLEST) + SMALLEST)
+    noise = uniform + SMALLEST  # one new tensor: there is a number for every cell and code
+    return noise.log_().neg_().add_(SMALLEST).log_().neg_()
 
 
 def gumbel_clamped(uniform: Tensor) -> Tensor:
