@@ -21,7 +21,6 @@ from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED  # noqa: 
 
 CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
-GIB = 1024**3
 HELP = README.parent / "web" / "docs" / "LADR_LoadDLLM"  # its pages in every language have the recipes too
 POTTS = RESULTS / "potts.json"
 DEMO = RESULTS / "demo" / "demo.json"
@@ -186,38 +185,10 @@ def cards_table(language: str) -> str:
 
 
 def speed_table() -> str:
-    """The official implementation of Lumina-DiMOO and ours on the same weights."""
-    rows, machines = [], []
-    for path in sorted(RESULTS.glob("official_lumina*.json")):
-        result = read(path)
-        width, layers = result["transformer"]["d_model"], result["transformer"]["n_layers"]
-        machines.append(
-            f"{result['device']}, {result['dtype']}, torch {result['torch']} ([{path.name}](tests/results/{path.name}))"
-        )
-        for case in result["results"]:
-            seconds, peak = case["seconds_per_step"], case["peak_bytes"]
-            # On a CPU the peak is the whole process's, with everything the allocator keeps: it says nothing.
-            saved = "" if result["device"] == "cpu" else f"{(peak['official'] - peak['ours']) / GIB:+.2f}"
-            rows.append([
-                f"{layers} layers of width {width}", f"{case['pixels']} x {case['pixels']}",
-                "with" if case["ml_cache"] else "without", f"{case.get('temperature', 0):g}",
-                f"{seconds['official']:.3f}", f"{seconds['ours']:.3f}",
-                f"{case['speed_up']:.2f}", saved, "yes" if case["same_tokens"] else "no",
-            ])  # fmt: skip
-    if not rows:
-        return "`python tests/results/official_lumina.py` compares with the official implementation of Lumina-DiMOO."
-    head = [
-        "transformer",
-        "picture",
-        "ML-Cache",
-        "temperature",
-        "official s/step",
-        "ours s/step",
-        "times faster",
-        "GiB saved",
-        "same tokens",
-    ]
-    return table(head, rows, left=4) + "\n\nRandom weights, both in alternation; " + "; ".join(machines) + "."
+    """The official implementations of Lumina-DiMOO and MMaDA and ours on the same weights."""
+    import speed_tables
+
+    return speed_tables.speed_section(table)
 
 
 PARTS: dict[str, Callable[[], str]] = {
