@@ -29,7 +29,7 @@ CAPTION_DROPOUT = 0.1
 CATEGORY_SHARES = {"single": 0.04, "two": 0.08, "counting": 0.12, "colour": 0.06, "position": 0.38, "attribution": 0.32}
 """How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
 MIRRORED_RELATIONS = ("right", "below")
-MIRRORED_FROM = 0.3
+MIRRORED_FROM = 0.4
 """Share of the training after which relations whose first object is the right or lower one come as often as the others.
 
 Which object lies where is an exclusive or of the relation and the order of the words, on which training stands still
@@ -96,8 +96,8 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | No
 
 
 def learning_rate_scale(progress: float, step: int) -> float:
-    """Warm up over 200 steps and fall linearly to almost nothing over the whole training."""
-    return min(1.0, (step + 1) / 200) * max(0.01, 1 - progress)
+    """Warm up over 200 steps, stay, and fall linearly to almost nothing over the last two fifths of the training."""
+    return min(1.0, (step + 1) / 200) * min(1.0, max(0.01, (1 - progress) / 0.4))
 
 
 def draw_scenes(world: ShapesWorld, count: int, progress: float,
