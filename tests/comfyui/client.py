@@ -57,6 +57,13 @@ def run(server: Server, prompt: dict[str, Any], *, timeout: float = 120.0, inter
     return result
 
 
+def free(server: Server) -> None:
+    """Press ComfyUI's buttons that unload models and empty the caches, and wait until the server has done so."""
+    server.post("/free", {"unload_models": True, "free_memory": True})
+    # It does so between two prompts, so after this one at the latest.
+    run(server, {"alive": {"class_type": "LADRProbe_ShowAlive", "inputs": {}}})
+
+
 def _follow(
     server: Server, socket: WebSocket, prompt_id: str, result: Run, timeout: float, interrupt_at: int | None
 ) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from comfyui.client import Run
 from comfyui.conftest import Graph, graph
-from comfyui.launch import Server
 
 LUMINA, MMADA = "Lumina-DiMOO", "MMaDA-8B-MixCoT"
 SIZES = {LUMINA: (64, 48), MMADA: (512, 512)}
@@ -25,9 +23,9 @@ def large_graph(name: str, model: str) -> Graph:
     return prompt
 
 
-def edit_graph(width: int = 64, height: int = 48) -> Graph:
+def edit_graph() -> Graph:
     """Lumina-DiMOO adds something to a picture."""
-    prompt = large_graph("ladr", LUMINA).set("grid", width=width, height=height)
+    prompt, (width, height) = large_graph("ladr", LUMINA), SIZES[LUMINA]
     prompt.add("picture", "LADRProbe_MakePicture", width=width, height=height, batch=1, x=16, y=16, side=16)
     prompt.add("encode", "VAEEncode", pixels=["picture", 0], vae=["load", 2])
     prompt.add("reference", "ReferenceLatent", conditioning=["positive", 0], latent=["encode", 0])
@@ -80,9 +78,3 @@ def loaded_model(result: Run) -> dict[str, Any]:
 def tokens(result: Run) -> list[Any]:
     """The tokens that were drawn."""
     return result.json("show")["samples"]
-
-
-def free(server: Server, *, caches: bool = True) -> None:
-    """Press ComfyUI's button for unloading models, and the one that also empties its caches."""
-    server.post("/free", {"unload_models": True, "free_memory": caches})
-    time.sleep(1.5)  # the server does it between two prompts, and a prompt that comes at once is served first

@@ -1,12 +1,12 @@
 """Nothing of Lumina-DiMOO or MMaDA is left in memory once ComfyUI is told to free it, whatever ended the run."""
 
 import pytest
+from comfyui.client import free
 from comfyui.conftest import Graph
 from comfyui.large_models import (
     LUMINA,
     MMADA,
     edit_graph,
-    free,
     in_part,
     large_graph,
     loaded_model,
@@ -91,11 +91,13 @@ def test_after_a_wrong_latent_in_the_middle_of_a_graph(play, nothing_left, model
 
 
 @both
-def test_unloaded_but_not_forgotten_a_model_draws_the_same_again(play, server, model):
-    def prompt(preview):  # another value, so that the result is not taken from the cache
+def test_unloaded_but_kept_a_model_draws_the_same_again(play, server, model):
+    def prompt(preview):  # another value, so that the tokens are not taken from the cache
         return show_loaded(large_graph("ladr", model).set("sampler", preview=preview))
 
     first = play(prompt(True))
-    free(server, caches=False)
+    server.post("/free", {"unload_models": True})
+    play(prompt(True))  # the server unloads between two prompts, so after this one at the latest
+    assert "DLLMModel" not in [entry["model"] for entry in play(prompt(True)).json("loaded")]
     again = play(prompt(False))
     assert tokens(again) == tokens(first) and loaded_model(again)["bytes"] == loaded_model(first)["bytes"]
