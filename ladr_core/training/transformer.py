@@ -26,7 +26,7 @@ from .checkpoints import load_training_state, save_training_state
 from .workers import Workers
 
 CAPTION_DROPOUT = 0.1
-CATEGORY_SHARES = {"single": 0.04, "two": 0.08, "counting": 0.12, "colour": 0.06, "position": 0.38, "attribution": 0.32}
+CATEGORY_SHARES = {"single": 0.04, "two": 0.1, "counting": 0.12, "colour": 0.09, "position": 0.22, "attribution": 0.43}
 """How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
 MIRRORED_RELATIONS = ("right", "below")
 MIRRORED_FROM = 0.4
