@@ -45,18 +45,17 @@ class TokenVAE(comfy.sd.VAE):
     def __init__(self, vq: torch.nn.Module) -> None:
         # The smallest first stage core knows fills in every field, of later versions too; then ours takes its place.
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, dtype=torch.float32)
-        cell = vq.cell_pixels
         self.first_stage_model = VQStage(vq).eval()
-        self.downscale_ratio = self.upscale_ratio = cell
+        self.downscale_ratio = self.upscale_ratio = vq.cell_pixels
         self.latent_channels = 1
         self.working_dtypes = [torch.float32]
         self.disable_offload = False
         self.size = None
         self.process_input = lambda pixels: pixels.clamp(0.0, 1.0)
         self.process_output = lambda pixels: pixels.clamp(0.0, 1.0)
-        # Bytes per pixel of the widest layer and its neighbours, as core estimates its own autoencoder.
-        self.memory_used_encode = lambda shape, dtype: 1767 * 4 * shape[-2] * shape[-1]
-        self.memory_used_decode = lambda shape, dtype: 2178 * 4 * shape[-2] * shape[-1] * cell**2
+        # Of one picture, whatever the batch: core runs as many at once as fit into what is free.
+        self.memory_used_encode = lambda shape, dtype: vq.encode_memory(*shape[-2:])
+        self.memory_used_decode = lambda shape, dtype: vq.decode_memory(*shape[-2:])
         patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
         self.patcher = patcher(
             self.first_stage_model,

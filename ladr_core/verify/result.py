@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,11 +94,6 @@ class FileCheck:
             f"         {failure}" for failure in self.failures or ([] if self.comparisons else ["nothing compared"])
         ]
         return "\n".join(lines)
-
-
-def first_failures(checks: Iterable[FileCheck]) -> list[str]:
-    """All failures with their files."""
-    return [f"{check.file}: {failure}" for check in checks for failure in check.failures or ["nothing compared"]]
 
 
 def _plain(value: Any) -> Any:

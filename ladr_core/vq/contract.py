@@ -28,3 +28,11 @@ class VQTokenizer(Protocol):
     def decode(self, indices: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] float32 in 0..1 of codebook indices int64 [B, h, w]."""
         ...
+
+    def encode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free beside the weights for each picture of H x W pixels that is encoded at once."""
+        ...
+
+    def decode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free beside the weights for each grid of h x w cells that is decoded at once."""
+        ...

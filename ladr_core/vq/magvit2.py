@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .convolution import NORM_EPS, Downsample, ResidualBlock, Upsample
+from .footprint import bytes_to_ask_for, decoder_channels, encoder_channels
 from .index_check import require_codebook_indices
 
 GROUPS = 32
@@ -212,3 +213,15 @@ class MAGVITv2(nn.Module):
     def decode(self, indices: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] float32 in 0..1 of codebook indices int64 [B, h, w]."""
         return ((self.decode_unclipped(indices) + 1) / 2).clamp(0.0, 1.0)
+
+    def encode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free for each picture of H x W pixels that is encoded at once."""
+        widths = [self.config.encoder_width * m for m in self.config.encoder_multipliers]
+        pixels = 2 * 3  # as given and in -1..1
+        return bytes_to_ask_for(height * width * (pixels + encoder_channels(widths)))
+
+    def decode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free for each grid of h x w cells that is decoded at once."""
+        widths = [self.config.decoder_width * m for m in self.config.decoder_multipliers]
+        channels = decoder_channels(widths) + 1  # the indices and their entries
+        return bytes_to_ask_for(height * width * self.cell_pixels**2 * channels)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .footprint import bytes_to_ask_for
+
 
 @dataclass(frozen=True)
 class PatchVQConfig:
@@ -94,3 +96,18 @@ class PatchVQ(nn.Module):
         for block in self.decoder:
             x = block(x)
         return (F.pixel_shuffle(self.decoder_out(x), self.cell_pixels).float() + 1) / 2
+
+    def encode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free for each picture of H x W pixels that is encoded at once."""
+        config, patch = self.config, 3 * self.cell_pixels**2
+        # Per cell: its pixels, and the encoder's input and layers or the features, twice, and a score for each code.
+        layers, scores = patch + 2 * config.encoder_width, 2 * config.code_width + config.codebook_size
+        cells, codes = height * width // self.cell_pixels**2, config.codebook_size * config.code_width
+        return bytes_to_ask_for(cells * (patch + max(layers, scores)) + codes)
+
+    def decode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free for each grid of h x w cells that is decoded at once."""
+        config, patch = self.config, 3 * self.cell_pixels**2
+        # Per cell: index (int64) and code, and the decoder's output while it is scaled, or three tensors of a block.
+        numbers = 2 + config.code_width + config.decoder_width + 2 * max(patch, config.decoder_width)
+        return bytes_to_ask_for(height * width * numbers)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..leaf_weight import leaf_weight
 from .convolution import NORM_EPS, Downsample, ResidualBlock, Upsample
+from .footprint import bytes_to_ask_for, decoder_channels, encoder_channels
 from .index_check import require_codebook_indices
 
 SHORTCUT = "conv_shortcut"
@@ -164,3 +165,14 @@ class VQModel(nn.Module):
     def decode(self, indices: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] float32 in 0..1 of codebook indices int64 [B, h, w]."""
         return self.decode_unclipped(indices).clamp(0.0, 1.0)
+
+    def encode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free for each picture of H x W pixels that is encoded at once."""
+        channels = self.config.in_channels + encoder_channels(self.config.block_out_channels)
+        return bytes_to_ask_for(height * width * channels)
+
+    def decode_memory(self, height: int, width: int) -> int:
+        """Bytes to keep free for each grid of h x w cells that is decoded at once."""
+        # One more number per pixel than the decoder's: the indices and their codes.
+        channels = decoder_channels(self.config.block_out_channels) + 1
+        return bytes_to_ask_for(height * width * self.cell_pixels**2 * channels)

@@ -2,8 +2,9 @@
 
 import pytest
 from comfyui.client import run
-from comfyui.conftest import graph
+from comfyui.conftest import Graph, graph
 from comfyui.launch import Server
+from comfyui.tiny_model import tiny_image_tokenizer
 
 
 def _codes(play, prompt, node="given"):
@@ -67,6 +68,18 @@ def test_a_batch_is_encoded_image_by_image(play):
     result = play(graph("vae").set("picture", batch=3))
     first, second, third = result.json("given")["samples"]
     assert first == second == third
+
+
+def test_core_is_asked_for_one_picture_of_a_batch(play):
+    """Core divides what is free by this to find how many pictures to encode or decode at once."""
+
+    def asked(batch):
+        sizes = {"batch": batch, "cells_down": 16, "cells_across": 24}
+        return play(Graph(load=graph("vae")["load"]).add("asked", "LADRProbe_ShowRequest", vae=["load", 2], **sizes))
+
+    vq = tiny_image_tokenizer()
+    assert asked(1).json("asked") == {"encode": vq.encode_memory(128, 192), "decode": vq.decode_memory(16, 24)}
+    assert asked(5).json("asked") == asked(1).json("asked")
 
 
 @pytest.mark.parametrize("node", ["VAEDecode", "VAEDecodeTiled"])

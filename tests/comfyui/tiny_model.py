@@ -18,9 +18,14 @@ WORDS = tuple("a the of on left right red green blue circle square triangle two 
 WIDTH = 32
 
 
+def tiny_image_tokenizer() -> PatchVQ:
+    """The tiny model's, with new random weights."""
+    return PatchVQ(PatchVQConfig(codebook_size=1024, encoder_width=16, decoder_width=16, decoder_blocks=1))
+
+
 def _parts() -> tuple[LLaDATransformer, PatchVQ]:
     torch.manual_seed(7)
-    vq = PatchVQ(PatchVQConfig(codebook_size=1024, encoder_width=16, decoder_width=16, decoder_blocks=1))
+    vq = tiny_image_tokenizer()
     layout = BuiltinLayout(WORDS, 1024)
     config = LLaDAConfig(
         d_model=WIDTH, n_layers=2, n_heads=2, mlp_hidden_size=2 * WIDTH, embedding_size=layout.vocabulary_size,

@@ -12,6 +12,11 @@ import pytest
 import torch
 from torch import nn
 
+from ladr_core.vq import magvit2, vqmodel
+from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config
+from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
+from ladr_core.vq.vqmodel import VQModel, VQModelConfig
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "web" / "docs" / "LADR_LoadDLLM").glob("*.md"))
 
@@ -47,6 +52,65 @@ def test_a_decode_holds_what_its_widest_block_holds(card_memory: ModuleType):
     """Lumina-DiMOO's last block at full size: 256 channels of input, its norm and its activation."""
     least = 3 * 256 * 512 * 512 * 4
     assert least <= card_memory.decode_bytes("Lumina-DiMOO", 512) < 1.1 * least
+
+
+TOKENIZERS = {
+    "Lumina-DiMOO": VQModel(VQModelConfig(), device="meta"),
+    "MMaDA": MAGVITv2(MAGVITv2Config(), device="meta"),
+    "builtin": PatchVQ(PatchVQConfig(), device="meta"),
+}
+# Where the fullest level is not the finest, and a PatchVQ that is wider than its codebook and its patches.
+UNUSUAL = {
+    "wide in the middle": VQModel(VQModelConfig(block_out_channels=(32, 512, 64)), device="meta"),
+    "wide at the end": VQModel(VQModelConfig(block_out_channels=(32, 64, 2048)), device="meta"),
+    "wide in the middle, MAGVIT-v2": MAGVITv2(
+        MAGVITv2Config(13, 32, (1, 16, 2), (2, 1, 2), 64, (1, 16, 4), (3, 2, 1)), device="meta"
+    ),
+    "few codes": PatchVQ(PatchVQConfig(codebook_size=32, encoder_width=512, decoder_width=400), device="meta"),
+}
+
+
+@pytest.fixture
+def peaks(card_memory: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    """Most bytes alive while a tokenizer encodes and decodes, its input among them."""
+    for module in (vqmodel, magvit2):  # meta tensors have no values to look at
+        monkeypatch.setattr(module, "require_codebook_indices", lambda *_: None)
+
+    @torch.no_grad()
+    def measured(vq: nn.Module, batch: int, height: int, width: int) -> tuple[int, int]:
+        pixels = torch.empty(batch, 3, height, width, device="meta")
+        indices = vq.encode(pixels)
+        assert indices.shape == (batch, height // vq.cell_pixels, width // vq.cell_pixels)
+        encoding = card_memory._peak_bytes(vq, lambda: vq.encode(pixels)) + pixels.nbytes
+        return encoding, card_memory._peak_bytes(vq, lambda: vq.decode(indices)) + indices.nbytes
+
+    return measured
+
+
+def requests(vq: nn.Module, height: int, width: int) -> tuple[int, int]:
+    return vq.encode_memory(height, width), vq.decode_memory(height // vq.cell_pixels, width // vq.cell_pixels)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize(("height", "width"), [(512, 768), (1024, 1024)])
+def test_comfyui_is_asked_for_what_a_picture_takes(peaks, name: str, height: int, width: int):
+    vq = TOKENIZERS[name]
+    for peak, asked in zip(peaks(vq, 1, height, width), requests(vq, height, width), strict=True):
+        assert 1.2 * peak <= asked <= 1.35 * peak
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_each_picture_of_a_batch_takes_as_much_as_asked_for(peaks, name: str):
+    """ComfyUI divides what is free by the request for one picture."""
+    vq = TOKENIZERS[name]
+    for peak, asked in zip(peaks(vq, 4, 256, 256), requests(vq, 256, 256), strict=True):
+        assert peak <= 4 * asked <= 1.35 * peak
+
+
+@pytest.mark.parametrize("vq", UNUSUAL.values(), ids=UNUSUAL)
+def test_the_request_follows_the_sizes_of_the_tokenizer(peaks, vq: nn.Module):
+    for peak, asked in zip(peaks(vq, 1, 256, 256), requests(vq, 256, 256), strict=True):
+        assert peak <= asked <= 1.5 * peak
 
 
 def test_larger_cards_never_do_worse(card_memory: ModuleType):

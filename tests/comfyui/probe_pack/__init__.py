@@ -170,6 +170,26 @@ class OutOfMemoryOnce:
         return (copy,)
 
 
+class ShowRequest:
+    """Shows how many bytes core is asked to keep free for encoding and decoding a batch of this size."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        sizes = {name: ("INT", {"default": 16}) for name in ("batch", "cells_down", "cells_across")}
+        return {"required": {"vae": ("VAE",), **sizes}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "show"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    def show(self, vae, batch, cells_down, cells_across):
+        pixels = torch.Size((batch, 3, cells_down * vae.downscale_ratio, cells_across * vae.downscale_ratio))
+        encode = vae.memory_used_encode(pixels, vae.vae_dtype)
+        decode = vae.memory_used_decode(torch.Size((batch, 1, cells_down, cells_across)), vae.vae_dtype)
+        return shown({"encode": encode, "decode": decode})
+
+
 class MakePicture:
     """A picture and a mask without any file: a bright square on a gradient."""
 
@@ -206,6 +226,6 @@ NODE_CLASS_MAPPINGS = {
     f"LADRProbe_{cls.__name__}": cls
     for cls in (
         ShowLatent, ShowImage, ShowLoaded, ShowLogits, ShowAlive, WrongLatent, OtherModel, ChangeModel, SmallBudget,
-        OutOfMemoryOnce, MakePicture,
+        OutOfMemoryOnce, ShowRequest, MakePicture,
     )
 }  # fmt: skip
