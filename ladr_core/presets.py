@@ -1,7 +1,8 @@
 """Presets: named sets of values for the samplers.
 
-The first three differ in how much is rescued per scheduled cell; their risk bound was chosen with the built-in model
-on the tuning half of the prompts (tests/results/tuning_ladr.json), where the differences lay within the intervals.
+The first three differ in how much is rescued per scheduled cell. Their values were chosen with the built-in model on
+the tuning half of the prompts: guidance in tests/results/tuning_cfg.json, the risk bound with an earlier state of the
+model in tests/results/tuning_ladr.json, where the differences lay within the intervals.
 Those of the large models' own samplers are the published ones, with `cfg` as KSampler counts it (the published scale
 plus 1); they run on the command line and, as `method`, on the Baseline dLLM Sampler.
 """
@@ -31,7 +32,7 @@ def _ladr(name: str, meaning: str, *, rescue_cap: float) -> Preset:
     return Preset(
         name,
         meaning,
-        settings=SamplerSettings(choice_temperature=3.0, choose_then_sample=True),
+        settings=SamplerSettings(cfg=1.2, choice_temperature=3.0, choose_then_sample=True),
         rescue=RescueSettings(risk_bound=0.1, rescue_cap=rescue_cap, spacing=2),
     )
 

@@ -105,10 +105,9 @@ def scores_table() -> str:
         f"The tokenizer's ceiling is {100 * ceiling['overall']:.1f} %; the best row, {best['name']}, has "
         f"{100 * best['overall']['value']:.1f} %."
     )
-    if best["overall"]["value"] < 0.85:
-        honest += (
-            " So most faults are the small model's own: it is trained too little to be a good judge of samplers yet."
-        )
+    worst = min(CATEGORIES, key=lambda category: best["categories"][category]["value"])
+    if best["categories"][worst]["value"] < 0.85:
+        honest += f" What every row gets wrong is the small model's own fault, most of all `{worst}`."
     return "\n\n".join([table(head, rows), words, honest, *comparisons(result)])
 
 
