@@ -32,12 +32,11 @@ MIRRORED_RELATIONS = ("right", "below")
 MIRRORED_FROM = 0.4
 """Share of the training after which relations whose first object is the right or lower one come as often as the others.
 
-Which object lies where is an exclusive or of the relation and the order of the words, on which training stands still
-for hours; with one half of the relations first, the order alone decides and is learned soon.
+Which object lies where is an exclusive or of the relation and the order of the words, which gives no gradient to begin
+with; with one half of the relations first, the order alone decides.
 """
 EARLY = (0.8, 1.0)
-"""Mask ratios of every fourth scene: what lies where is decided while few cells are known, and nearly all of the
-network's error along a sampler's way lies there."""
+"""Mask ratios of every fourth scene: what lies where is decided while few cells are known."""
 OUTLINE, MIDDLE = 1, 2
 EMA_DECAY = 0.998
 MUON_RATE = 0.02
