@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from .models.contract import Prompt
-from .models.llada import LLaDAConfig, LLaDATransformer
+from .models.llada import MLP_ROWS, LLaDAConfig, LLaDATransformer
 from .settings import SamplerSettings
 from .token_grid import TokenGrid
 
@@ -15,8 +15,13 @@ _TEXT_TOKENS = 512  # room for the prompt, its template and the image marks
 MOST_BRANCHES = 3  # conditional, unconditional, and without reference images
 
 
+def table_bytes(config: LLaDAConfig, dtype: torch.dtype) -> int:
+    """Bytes of embedding and head, which stay in RAM: with 8 bits they take two each."""
+    return 2 * config.embedding_size * config.d_model * max(2, dtype.itemsize)
+
+
 def weight_bytes(config: LLaDAConfig, dtype: torch.dtype) -> int:
-    """Bytes of a transformer's weights; with 8 bits the layers take one each, embedding, head and norms two."""
+    """Bytes of all weights of a transformer; with 8 bits the layers take one each, embedding, head and norms two."""
     total = 0
     for name, tensor in LLaDATransformer(config, device="meta").state_dict().items():
         in_layer = tensor.dim() == 2 and ".blocks." in name
@@ -35,19 +40,22 @@ def run_bytes(
     reference_tokens: int = 0,
     ml_cache: bool = False,
 ) -> int:
-    """Bytes that sampling needs beside the weights: activations of one block, logits of every branch, what is cached.
+    """Bytes that sampling needs on the card beside the layers.
 
-    reference_tokens: those of the reference images of one image, in all branches together.
+    These are the rows of embedding and head that it uses, activations of one block, logits of every branch, and what
+    is cached. reference_tokens: those of the reference images of one image, in all branches together.
     """
     itemsize = max(2, itemsize)
     tokens = images * (branches * (_grid_tokens(grid) + _TEXT_TOKENS) + reference_tokens)
-    activations = tokens * (8 * config.d_model + 3 * config.mlp_hidden_size) * itemsize
+    rows = 2 * (codebook_size + images * branches * _TEXT_TOKENS) * config.d_model * itemsize
+    # Input twice, queries, keys and values, and a norm in float32; the MLP of some tokens.
+    activations = (tokens * 10 * config.d_model + min(tokens, MLP_ROWS) * 3 * config.mlp_hidden_size) * itemsize
     # Logits in the dtype of the activations, and twice in float32 while guidance and probabilities are computed.
     logits = branches * images * grid.cells * codebook_size * (itemsize + 8)
     # Keys and values of every layer, and the logits of the cells.
     kept = tokens * 2 * config.n_layers * config.kv_heads * config.head_dim * itemsize
     kept += branches * images * grid.cells * codebook_size * itemsize
-    return activations + logits + (kept if ml_cache else 0)
+    return rows + activations + logits + (kept if ml_cache else 0)
 
 
 def run_bytes_of_prompts(

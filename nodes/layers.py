@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import comfy.model_management
 import comfy.ops
 import torch
@@ -13,6 +15,8 @@ _layers = comfy.ops.disable_weight_init
 class ReadableWeight:
     """Gives a leaf's weight, or some of its rows, wherever and however ComfyUI keeps it."""
 
+    stays_in_place = False  # where it was loaded: nothing moves it to the card
+
     def read_weight(self, like: Tensor, rows: slice | None = None) -> Tensor:
         """The weight on the device and in the dtype of `like`; only the rows asked for are moved."""
         if self.weight_function:  # a LoRA on a layer that is not loaded: the patch needs the whole weight
@@ -20,6 +24,10 @@ class ReadableWeight:
             return weight if rows is None else weight[rows]
         weight = self.weight if rows is None else self.weight[rows]
         return comfy.model_management.cast_to(weight, like.dtype, like.device)
+
+    def _apply(self, move: Any, recurse: bool = True) -> Any:
+        """What torch calls to move a module."""
+        return self if self.stays_in_place else super()._apply(move, recurse)  # type: ignore[misc]
 
 
 class TokenEmbedding(ReadableWeight, _layers.Embedding):

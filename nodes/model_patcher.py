@@ -17,6 +17,7 @@ from ..ladr_core.models.llada import dot_product_attention
 from ..ladr_core.samplers.lumina_dimoo import ML_CACHE
 from ..ladr_core.settings import SamplerSettings
 from ..ladr_core.token_grid import TokenGrid
+from .weights_on_card import patcher_class
 
 _GIVEN = "the MODEL of Load dLLM, which draws tokens, not noise"
 _REMEDY = "Remove that node: the dLLM samplers would not execute it"
@@ -106,7 +107,7 @@ class DLLMModel(torch.nn.Module):
 
 
 def make_model(dllm: DLLM, vae: Any) -> comfy.model_patcher.ModelPatcher:
-    """Wrap a loaded dLLM for ComfyUI's memory management, with the newest core patcher where there is one."""
+    """Wrap a loaded dLLM for ComfyUI's memory management."""
     load_device = comfy.model_management.get_torch_device()
     dllm.transformer.attention = attention
     model = DLLMModel(dllm, vae)
@@ -115,8 +116,8 @@ def make_model(dllm: DLLM, vae: Any) -> comfy.model_patcher.ModelPatcher:
     dllm.transformer.compute_dtype = comfy.model_management.unet_manual_cast(
         model.get_dtype(), load_device, [torch.bfloat16, torch.float32]
     )
-    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return patcher(model, load_device=load_device, offload_device=comfy.model_management.unet_offload_device())
+    offload_device = comfy.model_management.unet_offload_device()
+    return patcher_class()(model=model, load_device=load_device, offload_device=offload_device)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:

@@ -14,6 +14,7 @@ from ..vq.patch_vq import PatchVQ
 from .builtin_layout import TEXT_LENGTH, BuiltinLayout
 from .contract import Prompt
 from .llada import LLaDATransformer
+from .vocabulary_rows import VocabularyRows
 
 
 class BuiltinDenoiser:
@@ -24,17 +25,22 @@ class BuiltinDenoiser:
         self.codebook_size = model.codebook_size
         self.device = text_ids.device
         self._text_ids, self._negative_ids = text_ids, negative_ids
-        self._positions = model.layout.cell_positions().to(self.device)
+        self._cells = model.layout.cell_positions().to(self.device)
+        self._vocabulary_rows: VocabularyRows | None = None
 
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """Logits [M, K] of (conditional,) or (conditional, unconditional) for the masked cells, row-major."""
         texts = [self._text_ids[rows]] + ([self._negative_ids[rows]] if guided else [])
         branches = len(texts)
         layout, network = self._model.layout, self._model.transformer
-        hidden = network(layout.sequences(torch.cat(texts), codebook_indices.repeat(branches, 1)))[:, self._positions]
+        if self._vocabulary_rows is None:  # now, as ComfyUI has put the weights in place
+            words = torch.arange(layout.image_offset)
+            self._vocabulary_rows = VocabularyRows(network, words, layout.image_offset, self.codebook_size, self.device)
+        token_ids = layout.sequences(torch.cat(texts), codebook_indices.repeat(branches, 1))
+        positions = torch.arange(token_ids.shape[1], device=self.device)
+        hidden = network.run_blocks(self._vocabulary_rows.embed(token_ids, positions), positions)[:, self._cells]
         wanted = (codebook_indices == MASKED).repeat(branches, 1)
-        logits = network.logits(hidden[wanted], layout.image_offset, layout.codebook_size).float()
-        return tuple(logits.chunk(branches))
+        return tuple(self._vocabulary_rows.logits(hidden[wanted]).float().chunk(branches))
 
 
 class BuiltinDLLM:

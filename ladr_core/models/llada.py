@@ -111,6 +111,10 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 
+MLP_ROWS = 2048
+"""Tokens of a sequence whose gated MLP is computed together: those of all would be the widest tensors of a forward."""
+
+
 class LLaDABlock(nn.Module):
     """One pre-norm block: attention, then the gated MLP, each with a residual connection."""
 
@@ -162,7 +166,7 @@ class LLaDABlock(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, key_mask: Tensor | None, attention: Attention) -> Tensor:
         """Map the residual stream x [B, L, d] to the next block's input."""
-        return self._add_mlp(x + self.attend(*self.project(x, cos, sin), key_mask, attention))
+        return self.add_mlp(x + self.attend(*self.project(x, cos, sin), key_mask, attention))
 
     def forward_at(self, x: Tensor, cos: Tensor, sin: Tensor, wanted: Tensor, attention: Attention) -> Tensor:
         """The same for the rows wanted [R] only: output [1, R, d] of x [1, L, d], whose every row is attended.
@@ -172,10 +176,15 @@ class LLaDABlock(nn.Module):
         normed = self.attn_norm(x)
         k, v = self.keys_values(normed, cos, sin)
         q = self.queries(normed[:, wanted], cos[wanted], sin[wanted])
-        return self._add_mlp(x[:, wanted] + self.attend(q, k, v, None, attention))
+        return self.add_mlp(x[:, wanted] + self.attend(q, k, v, None, attention))
 
-    def _add_mlp(self, x: Tensor) -> Tensor:
-        return x + self.mlp(x) if torch.is_grad_enabled() else x.add_(self.mlp(x))
+    def add_mlp(self, x: Tensor) -> Tensor:
+        """The residual stream x [B, L, d] with the gated MLP's output added, in place where nothing is trained."""
+        if torch.is_grad_enabled():
+            return x + self.mlp(x)
+        for part in x.split(MLP_ROWS, dim=1):
+            part.add_(self.mlp(part))
+        return x
 
 
 class LLaDATransformer(nn.Module):
@@ -198,12 +207,19 @@ class LLaDATransformer(nn.Module):
             parts["wpe"] = operations.Embedding(config.max_sequence_length, config.d_model, **factory)
         self.transformer: Any = nn.ModuleDict(parts)  # Any: a type checker cannot know what each name holds
 
+    @property
+    def vocabulary_tables(self) -> dict[str, nn.Module]:
+        """Embedding and head by name, of which a run needs few rows (see VocabularyRows)."""
+        return {"transformer." + name: self.transformer[name] for name in ("wte", "ff_out")}
+
     def embed(self, token_ids: Tensor, positions: Tensor) -> Tensor:
         """Input [B, L, d] of the first block for token_ids [B, L] at positions [B, L] or [L]."""
         x = self.transformer["wte"](token_ids)
-        if self.config.learned_positions:
-            x = x + self.transformer["wpe"](positions)
-        return x if self.compute_dtype is None else x.to(self.compute_dtype)
+        return self.add_positions(x if self.compute_dtype is None else x.to(self.compute_dtype), positions)
+
+    def add_positions(self, x: Tensor, positions: Tensor) -> Tensor:
+        """Embedded tokens x [B, L, d] with the learned positions of a model that has them."""
+        return x + self.transformer["wpe"](positions).to(x.dtype) if self.config.learned_positions else x
 
     def forward(self, token_ids: Tensor, key_mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
         """Normalised hidden states [B, L, d] of token_ids [B, L].
@@ -212,21 +228,23 @@ class LLaDATransformer(nn.Module):
         """
         if positions is None:
             positions = torch.arange(token_ids.shape[1], device=token_ids.device)
+        return self.run_blocks(self.embed(token_ids, positions), positions, key_mask)
+
+    def run_blocks(self, x: Tensor, positions: Tensor, key_mask: Tensor | None = None) -> Tensor:
+        """The same of embedded tokens x [B, L, d] at positions [B, L] or [L]."""
         cos, sin = rotary_tables(positions, self.config.head_dim, self.config.rope_theta)
         if positions.dim() == 2:
             cos, sin = cos[:, None], sin[:, None]
-        x = self.embed(token_ids, positions)
         for block in self.transformer["blocks"]:
             x = block(x, cos, sin, key_mask, self.attention)
         return self.transformer["ln_f"](x)
 
-    def forward_packed(self, token_ids: Tensor, packed: PackedRows, wanted: Tensor, counts: Sequence[int]) -> Tensor:
-        """Normalised hidden states [R, d] at the places wanted [R], ascending, of rows laid end to end [L].
+    def run_packed(self, x: Tensor, packed: PackedRows, wanted: Tensor, counts: Sequence[int]) -> Tensor:
+        """Normalised hidden states [R, d] at the places wanted [R], ascending, of embedded rows end to end [1, L, d].
 
         counts: how many of the wanted places lie in each row. Equals ``forward`` of each row alone, without padding.
         """
         cos, sin = packed.rotary(self.config.head_dim, self.config.rope_theta)
-        x = self.embed(token_ids[None], packed.positions)
         *blocks, last = self.transformer["blocks"]
         whole = packed.attention(self.attention)
         for block in blocks:

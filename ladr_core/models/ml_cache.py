@@ -92,15 +92,12 @@ class MLCacheDenoiser(SequenceDenoiser):
         else:
             state, self._state, self.recomputed = None, None, None
             if not keep:
-                hidden = self.transformer.forward_packed(token_ids, layout.packed, wanted, counts)
+                x = self.vocabulary_rows.embed(token_ids[None], layout.packed.positions)
+                hidden = self.transformer.run_packed(x, layout.packed, wanted, counts)
                 return self.branch_logits(hidden, layout, guided)
             state = self._run_all(token_ids, layout)
         self._state = state if keep else None
         return self.all_branches(state.logits[state.row_of_place[wanted]], layout, guided)
-
-    def project(self, hidden: Tensor) -> Tensor:
-        """Image logits [R, K] of the hidden states [R, d]."""
-        return self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
 
     def _select(self, state: _State) -> tuple[Tensor, list[list[int]]]:
         """Places [S] to compute anew in the whole layout, and the same within each sequence."""
@@ -115,21 +112,21 @@ class MLCacheDenoiser(SequenceDenoiser):
         transformer = self.transformer
         cos, sin = layout.packed.rotary(transformer.config.head_dim, transformer.config.rope_theta)
         attention = layout.packed.attention(transformer.attention)
-        x = transformer.embed(token_ids[None], layout.packed.positions)
+        x = self.vocabulary_rows.embed(token_ids[None], layout.packed.positions)
         keys, values = [], []
         for block in transformer.transformer["blocks"]:
             q, k, v = block.project(x, cos, sin)
             keys.append(k)
             values.append(v)
             x = x + block.attend(q, k, v, None, attention)
-            x = x + block.mlp(x)
+            x = block.add_mlp(x)
         hidden = transformer.transformer["ln_f"](x)[0]
         cells = layout.cells.numel()
         row_of_place = torch.full((len(hidden),), cells, device=hidden.device)
         row_of_place[layout.cells.flatten()] = torch.arange(cells, device=hidden.device)
         logits = hidden.new_empty(cells + 1, self.codebook_size)
         state = _State(layout, keys, values, logits, row_of_place, hidden.new_empty(len(hidden)))
-        state.write_logits(hidden, torch.arange(len(hidden), device=hidden.device), self.project)
+        state.write_logits(hidden, torch.arange(len(hidden), device=hidden.device), self.vocabulary_rows.logits)
         return state
 
     def _run(self, token_ids: Tensor, layout: _Layout, state: _State, selected: Tensor) -> None:
@@ -138,11 +135,11 @@ class MLCacheDenoiser(SequenceDenoiser):
         cos, sin = layout.packed.rotary(transformer.config.head_dim, transformer.config.rope_theta)
         cos, sin = cos[selected], sin[selected]
         attention = layout.packed.attention(transformer.attention, [len(places) for places in recomputed])
-        x = transformer.embed(token_ids[None, selected], layout.packed.positions[selected])
+        x = self.vocabulary_rows.embed(token_ids[None, selected], layout.packed.positions[selected])
         for i, block in enumerate(transformer.transformer["blocks"]):
             q, k, v = block.project(x, cos, sin)
             state.keys[i][:, :, selected] = k
             state.values[i][:, :, selected] = v
             x = x + block.attend(q, state.keys[i], state.values[i], None, attention)
-            x = x + block.mlp(x)
-        state.write_logits(transformer.transformer["ln_f"](x)[0], selected, self.project)
+            x = block.add_mlp(x)
+        state.write_logits(transformer.transformer["ln_f"](x)[0], selected, self.vocabulary_rows.logits)

@@ -23,12 +23,13 @@ class PaddedDenoiser(SequenceDenoiser):
         row = torch.arange(len(lengths), device=self.device).repeat_interleave(
             torch.tensor(lengths, device=self.device)
         )
-        padded = torch.zeros(len(lengths), width, dtype=torch.int64, device=self.device)
+        padded = token_ids[:1].repeat(len(lengths), width)  # which token fills does not matter
+        places = torch.arange(width, device=self.device)
         dtype = self.transformer.compute_dtype or self.transformer.transformer["wte"].weight.dtype
         # Published as 1 for real keys instead of 0: the same weights, other roundings.
         key_bias = torch.full_like(padded, torch.finfo(dtype).min, dtype=dtype)
         padded[row, positions], key_bias[row, positions] = token_ids, 1.0
-        hidden = self.transformer(padded, key_bias)
+        hidden = self.transformer.run_blocks(self.vocabulary_rows.embed(padded, places), places, key_bias)
         # Logits of every place: in 16 bit a product with fewer rows may round differently.
-        logits = self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
+        logits = self.vocabulary_rows.logits(hidden)
         return self.all_branches(logits[row[wanted], positions[wanted]], layout, guided)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..token_grid import MASKED, masked_positions
 from .llada import LLaDATransformer
 from .packing import PackedRows
+from .vocabulary_rows import VocabularyRows
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,30 @@ class SequenceDenoiser:
         self._branches = branches
         self._left_out: frozenset[int] = frozenset()
         self._layouts: dict[tuple[tuple[int, ...], tuple[int, ...]], _Layout] = {}
+        self._vocabulary_rows: VocabularyRows | None = None
 
     def leave_out(self, branches: frozenset[int]) -> None:
         """See LeavesOutBranches."""
         self._left_out = branches
 
+    @property
+    def vocabulary_rows(self) -> VocabularyRows:
+        """Embedding and head for these sequences, made at the first forward."""
+        if self._vocabulary_rows is None:
+            vocabulary = self.vocabulary
+            token_ids = [sequence.token_ids for branch in self._branches for sequence in branch]
+            token_ids.append(torch.tensor([vocabulary.mask_token_id]))
+            self._vocabulary_rows = VocabularyRows(
+                self.transformer, torch.cat(token_ids), vocabulary.image_offset, self.codebook_size, self.device
+            )
+        return self._vocabulary_rows
+
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """Logits [M, K] of each branch for the masked cells, row-major, in the dtype of the transformer."""
         layout, token_ids = self.arrange(codebook_indices, rows, guided)
         wanted, counts = self.wanted_places(codebook_indices, layout)
-        hidden = self.transformer.forward_packed(token_ids, layout.packed, wanted, counts)
+        x = self.vocabulary_rows.embed(token_ids[None], layout.packed.positions)
+        hidden = self.transformer.run_packed(x, layout.packed, wanted, counts)
         return self.branch_logits(hidden, layout, guided)
 
     def arrange(self, codebook_indices: Tensor, rows: Tensor, guided: bool) -> tuple[_Layout, Tensor]:
@@ -100,8 +115,7 @@ class SequenceDenoiser:
 
     def branch_logits(self, hidden: Tensor, layout: _Layout, guided: bool) -> tuple[Tensor, ...]:
         """Codebook logits [M, K] of each branch from the hidden states [computed branches * M, d]."""
-        logits = self.transformer.logits(hidden, self.vocabulary.image_offset, self.codebook_size)
-        return self.all_branches(logits, layout, guided)
+        return self.all_branches(self.vocabulary_rows.logits(hidden), layout, guided)
 
     def all_branches(self, logits: Tensor, layout: _Layout, guided: bool) -> tuple[Tensor, ...]:
         """Logits [computed branches * M, K] by branch, the conditional ones in the place of those left out."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..builtin import WEIGHTS
 from ..worlds.shapes import PATTERNS, ShapesWorld
 from .export import export_builtin, start_from
-from .transformer import train_shapes_transformer
+from .transformer import MIRRORED_FROM, train_shapes_transformer
 from .vq import train_vq
 from .workers import run_workers
 
@@ -27,6 +27,11 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="no torch.compile (it needs a C++ compiler)")
     parser.add_argument("--patterns", default=",".join(PATTERNS), help="backgrounds, comma separated")
     parser.add_argument("--start_from", type=Path, help="transformer: begin an empty folder from this exported file")
+    parser.add_argument("--mirrored_from", type=float, default=MIRRORED_FROM,
+                        help="transformer: share of the training that shows mostly left and above; 0 to go on from a "
+                             "model that knows sides")
+    parser.add_argument("--rate", type=float, default=1.0,
+                        help="transformer: factor of the learning rates; less than 1 to go on from trained weights")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="file that export writes")
     args = parser.parse_args()
     patterns = tuple(args.patterns.split(","))
@@ -45,7 +50,8 @@ def main() -> None:
             start_from(args.start_from, args.folder)
         if not (args.folder / "vq.pt").exists():
             parser.error(f"{args.folder} has no vq.pt: run the vq stage first, or name weights with --start_from.")
-        settings = (args.folder, patterns, args.minutes, args.batch or 32, args.seed, not args.no_compile, args.device)
+        settings = (args.folder, patterns, args.minutes, args.batch or 32, args.seed, not args.no_compile, args.device,
+                    args.mirrored_from, args.rate)
         run_workers(args.workers, train_shapes_transformer, *settings)
     else:
         print(export_builtin(world, args.folder, args.out))

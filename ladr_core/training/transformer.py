@@ -26,17 +26,17 @@ from .checkpoints import load_training_state, save_training_state
 from .workers import Workers
 
 CAPTION_DROPOUT = 0.1
-CATEGORY_SHARES = {"single": 0.04, "two": 0.1, "counting": 0.12, "colour": 0.09, "position": 0.22, "attribution": 0.43}
+CATEGORY_SHARES = {"single": 0.04, "two": 0.22, "counting": 0.3, "colour": 0.06, "position": 0.14, "attribution": 0.24}
 """How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
 MIRRORED_RELATIONS = ("right", "below")
 MIRRORED_FROM = 0.4
-"""Share of the training after which relations whose first object is the right or lower one come as often as the others.
+"""Share of a training from nothing after which relations whose first object is the right or lower one come as often.
 
 Which object lies where is an exclusive or of the relation and the order of the words, which gives no gradient to begin
 with; with one half of the relations first, the order alone decides.
 """
 EARLY = (0.8, 1.0)
-"""Mask ratios of every fourth scene: what lies where is decided while few cells are known."""
+"""Mask ratios of three scenes in eight: what lies where is decided while few cells are known."""
 OUTLINE, MIDDLE = 1, 2
 EMA_DECAY = 0.998
 MUON_RATE = 0.02
@@ -98,18 +98,19 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | No
 
 
 def learning_rate_scale(progress: float, step: int) -> float:
-    """Warm up over 200 steps, stay, and fall linearly to almost nothing over the last two fifths of the training."""
-    return min(1.0, (step + 1) / 200) * min(1.0, max(0.01, (1 - progress) / 0.4))
+    """Warm up over 200 steps, stay, and fall linearly to almost nothing over the last three fifths of the training."""
+    return min(1.0, (step + 1) / 200) * min(1.0, max(0.01, (1 - progress) / 0.6))
 
 
-def draw_scenes(world: ShapesWorld, count: int, progress: float,
+def draw_scenes(world: ShapesWorld, count: int, mirrored: bool,
                 rng: np.random.Generator) -> tuple[list[Scene], list[Caption | None]]:
-    """Scenes in the shares of CATEGORY_SHARES with their captions, some of them dropped."""
+    """Scenes in the shares of CATEGORY_SHARES with their captions, some dropped; nine in ten MIRRORED_RELATIONS redrawn
+    unless `mirrored`."""
     scenes: list[Scene] = []
     captions: list[Caption | None] = []
     for category in rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values())):
         scene, caption = world.sample_with_caption(rng, category)
-        while scene.relation in MIRRORED_RELATIONS and progress < MIRRORED_FROM and rng.random() < 0.9:
+        while scene.relation in MIRRORED_RELATIONS and not mirrored and rng.random() < 0.9:
             scene, caption = world.sample_with_caption(rng, category)
         scenes.append(scene)
         captions.append(None if rng.random() < CAPTION_DROPOUT else caption)
@@ -126,7 +127,8 @@ def mask_cells(indices: Tensor, height: int, rng: np.random.Generator, objects: 
     """
     batch, cells = indices.shape
     ratio = torch.from_numpy(np.cos(np.pi / 2 * rng.permutation((np.arange(batch) + rng.random(batch)) / batch)))
-    ratio[1::4] = torch.from_numpy(rng.uniform(*EARLY, len(ratio[1::4])))
+    for rows in (ratio[1::4], ratio[3::8]):
+        rows.copy_(torch.from_numpy(rng.uniform(*EARLY, len(rows))))
     count = (ratio * cells).ceil().clamp(1, cells)
     order = torch.from_numpy(rng.random((batch, cells)))
     patchy = batch // 2
@@ -176,7 +178,8 @@ def targets(posterior: TokenPosterior, scenes: list[Scene], captions: list[Capti
 
 def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes: float, batch: int = 32, seed: int = 0,
                       save_minutes: float = 3.0, width: int = 128, layers: int = 6, compiled: bool = True,
-                      device: str = "cpu", workers: Workers | None = None) -> None:
+                      device: str = "cpu", workers: Workers | None = None,
+                      mirrored_from: float = MIRRORED_FROM, rate: float = 1.0) -> None:
     """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
     workers = workers or Workers()
     batch //= workers.count
@@ -200,7 +203,7 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
     started = saved = time.time()
     losses: list[float] = []
     while (total := workers.agree(spent + time.time() - started)) < minutes * 60:
-        scenes, captions = draw_scenes(world, batch, total / (minutes * 60), rng)
+        scenes, captions = draw_scenes(world, batch, total >= mirrored_from * minutes * 60, rng)
         texts = [layout.encode_text(caption.text if caption else "") for caption in captions]
         indices = torch.from_numpy(np.stack([posterior.tokens(scene) for scene in scenes]))
         masked = mask_cells(indices, layout.height, rng, object_cells(scenes, captions, layout.height, layout.width))
@@ -212,7 +215,7 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
         loss.backward()
         workers.average_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(learning_rate_scale(total / (minutes * 60), step))
+        optimizer.step(rate * learning_rate_scale(total / (minutes * 60), step))
         average.update(model, step)
         step += 1
         losses.append(loss.item())
@@ -228,9 +231,11 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
 
 
 def train_shapes_transformer(workers: Workers, folder: Path, patterns: tuple[str, ...], minutes: float, batch: int,
-                             seed: int, compiled: bool, device: str) -> None:
+                             seed: int, compiled: bool, device: str, mirrored_from: float,
+                             rate: float) -> None:
     """One worker's part of training on the shapes world, with the VQ tokenizer that lies in the folder."""
     vq = PatchVQ(PatchVQConfig())
     vq.load_state_dict(torch.load(folder / "vq.pt", weights_only=True)["model"])
     train_transformer(ShapesWorld(patterns), vq.eval().requires_grad_(False), folder, minutes=minutes, batch=batch,
-                      seed=seed, compiled=compiled, device=device, workers=workers)
+                      seed=seed, compiled=compiled, device=device, workers=workers, mirrored_from=mirrored_from,
+                      rate=rate)

@@ -11,6 +11,7 @@ from ladr_core.errors import CheckpointError
 from ladr_core.leaf_weight import leaf_weight
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.packing import PackedRows
+from ladr_core.models.vocabulary_rows import VocabularyRows
 
 SMALL = LLaDAConfig(d_model=32, n_layers=3, n_heads=4, n_kv_heads=2, mlp_hidden_size=48, embedding_size=60)
 
@@ -97,9 +98,33 @@ def test_packed_rows_equal_rows_alone(kv_heads):
     packed = PackedRows([len(r) for r in rows], torch.cat([torch.arange(len(r)) for r in rows]))
     starts = [0, 7, 14, 25]
     wanted = torch.tensor([s + i for s, places in zip(starts, asked) for i in places])
-    result = model.forward_packed(torch.cat(rows), packed, wanted, [len(places) for places in asked])
+    x = model.embed(torch.cat(rows)[None], packed.positions)
+    result = model.run_packed(x, packed, wanted, [len(places) for places in asked])
     alone = torch.cat([model(row[None])[0, places] for row, places in zip(rows, asked)])
     torch.testing.assert_close(result, alone, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_long_sequence_does_not_depend_on_the_tokens_computed_together(monkeypatch):
+    model = small_model()
+    ids = torch.randint(0, 60, (2, 23))
+    whole = model(ids)
+    monkeypatch.setattr("ladr_core.models.llada.MLP_ROWS", 5)
+    torch.testing.assert_close(model(ids), whole, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("compute_dtype", [None, torch.bfloat16])
+@torch.inference_mode()
+def test_the_rows_a_run_uses_stand_for_the_whole_tables(compute_dtype):
+    model = small_model()
+    model.compute_dtype = compute_dtype
+    rows = VocabularyRows(model, torch.tensor([7, 3, 7]), 20, 30, "cpu")
+    ids, positions = torch.tensor([[3, 7, 20, 49]]), torch.arange(4)
+    x = rows.embed(ids, positions)
+    assert torch.equal(x, model.embed(ids, positions))
+    assert torch.equal(rows.logits(x), model.logits(x, 20, 30))
+    with pytest.raises(IndexError):
+        rows.embed(torch.tensor([[4]]), positions[:1])
 
 
 @torch.inference_mode()

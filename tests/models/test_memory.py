@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ladr_core.checkpoint.families import FAMILIES, LUMINA_DIMOO, MMADA
-from ladr_core.memory import run_bytes, run_bytes_of_prompts, weight_bytes
+from ladr_core.memory import run_bytes, run_bytes_of_prompts, table_bytes, weight_bytes
 from ladr_core.models.contract import Prompt
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.lumina_dimoo import LuminaIds, image_tokens
@@ -46,15 +46,16 @@ def test_weights_are_counted_as_they_are(dtype: torch.dtype):
 def test_eight_bits_are_for_the_layers_only():
     config = published(ROWS[MMADA.name])
     tables = 2 * 2 * 134656 * 4096  # embedding and head, two bytes a number
+    assert table_bytes(config, torch.float8_e4m3fn) == table_bytes(config, torch.bfloat16) == tables
     whole, small = weight_bytes(config, torch.bfloat16), weight_bytes(config, torch.float8_e4m3fn)
     assert small == pytest.approx(tables + (whole - tables) / 2, rel=1e-4)
 
 
 def test_a_run_grows_with_pictures_and_size():
     config = published(ROWS[MMADA.name])
-    small = run_bytes(config, 8192, 1, TokenGrid(32, 32), 2)
-    assert run_bytes(config, 8192, 2, TokenGrid(32, 32), 2) == 2 * small
-    assert run_bytes(config, 8192, 1, TokenGrid(64, 64), 2) > 2 * small
+    one, two, three = (run_bytes(config, 8192, images, TokenGrid(32, 32), 2) for images in (1, 2, 3))
+    assert two < 2 * one and three - two == two - one  # the codebook's rows and the MLP's tokens at once are shared
+    assert run_bytes(config, 8192, 1, TokenGrid(64, 64), 2) > 2 * one
 
 
 GRID = TokenGrid(32, 32)
@@ -79,8 +80,8 @@ def test_an_edit_pays_for_its_reference_images():
     edit = run_bytes(config, 8192, 1, GRID, 2, branches=3, reference_tokens=2 * tokens)
     assert needed(IMAGE, image_cfg=5.0) == edit > needed(IMAGE) > needed()
     assert needed(IMAGE, IMAGE) - needed(IMAGE) == needed(IMAGE) - needed()
-    # 5,600 tokens at 512 x 512 pixels, of which one block holds eight widths and three of the gated layer.
-    assert needed(IMAGE, image_cfg=5.0) > 5600 * (8 * 4096 + 3 * 12288) * 2
+    # 5,600 tokens at 512 x 512 pixels, of which one block holds eight widths.
+    assert needed(IMAGE, image_cfg=5.0) > 5600 * 8 * 4096 * 2
 
 
 def test_ml_cache_pays_for_the_keys_and_values_of_every_layer():

@@ -135,6 +135,7 @@ def _modules() -> dict[str, types.ModuleType]:
             setattr(made[parent], child, module)
     made["comfy_api.latest"].io = _io()
     made["comfy_api.latest"].ComfyExtension = type("ComfyExtension", (), {})
+    made["comfy.model_patcher"].ModelPatcher = type("ModelPatcher", (), {})
     made["comfy.sd"].VAE = type("VAE", (), {})
     made["comfy.sd"].CLIP = type("CLIP", (), {})
     made["comfy.ops"].disable_weight_init = type(

@@ -12,6 +12,10 @@ import pytest
 import torch
 from torch import nn
 
+from ladr_core.models.llada import LLaDATransformer
+from ladr_core.models.lumina_dimoo import LuminaIds, answer_sequence
+from ladr_core.models.ml_cache import MLCacheDenoiser, MLCacheSettings
+from ladr_core.token_grid import TokenGrid
 from ladr_core.vq import magvit2, vqmodel
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config
 from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
@@ -125,11 +129,37 @@ def test_larger_cards_never_do_worse(card_memory: ModuleType):
 
 def test_a_recipe_fits_its_card(card_memory: ModuleType):
     for r in card_memory.recipes():
-        config, dtype = card_memory.transformer_config(r.model), card_memory.DTYPES[r.dtype]
-        needed = card_memory.weight_bytes(config, dtype) + card_memory.sampling_bytes(r.model, r.side, r.pictures)
+        dtype = card_memory.DTYPES[r.dtype]
+        needed = card_memory.layer_bytes(r.model, dtype) + card_memory.sampling_bytes(r.model, r.side, r.pictures)
         on_card = needed / card_memory.GIB - r.in_ram + card_memory.KEPT_FREE
         assert on_card <= r.card + 1e-6
         assert r.is_tiled or r.decoding + card_memory.KEPT_FREE <= r.card
+
+
+@pytest.mark.parametrize("ml_cache", [False, True])
+def test_a_forward_at_full_size_takes_what_is_said(card_memory: ModuleType, ml_cache: bool):
+    """Counted from the tensors of Lumina-DiMOO's published sizes at 1024 x 1024, without data."""
+    reference = load("reference_memory")
+    ids, grid, config = LuminaIds(), TokenGrid(64, 64), card_memory.transformer_config("Lumina-DiMOO")
+    transformer = LLaDATransformer(config, device="meta", dtype=torch.bfloat16).eval().requires_grad_(False)
+    transformer.attention = lambda q, k, v, mask: torch.empty_like(q)  # a fused one keeps no scores
+    lengths = (reference.PROMPT, reference.UNCONDITIONAL)
+    branches = [[answer_sequence(torch.zeros(length, dtype=torch.int64), grid, ids)] for length in lengths]
+    denoiser = MLCacheDenoiser(transformer, branches, ids.vocabulary, "meta", MLCacheSettings(64))
+    layout, rows = denoiser._layout((0,), (0, 1)), denoiser.vocabulary_rows
+
+    def run():
+        if ml_cache:
+            return denoiser._run_all(layout.token_ids, layout).logits
+        x = rows.embed(layout.token_ids[None], layout.packed.positions)
+        return transformer.run_packed(x, layout.packed, layout.cells.flatten(), [grid.cells] * 2)
+
+    peak = card_memory._peak_bytes(transformer, run)  # without the rows, which were there before
+    parts = reference.published_sums(ml_cache)["ours"]
+    said = sum(parts.values()) - parts["embedding and head"]
+    assert said == pytest.approx(peak, rel=0.05)
+    request = card_memory.run_bytes(config, 8192, 1, grid, 2, branches=2, ml_cache=ml_cache)
+    assert peak < request < 2 * peak + 1e9
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a program of the repository, never part of the pack
 
-from ladr_core.memory import run_bytes, weight_bytes  # noqa: E402
+from ladr_core.memory import run_bytes, table_bytes, weight_bytes  # noqa: E402
 from ladr_core.models.llada import LLaDAConfig  # noqa: E402
 from ladr_core.token_grid import TokenGrid  # noqa: E402
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config  # noqa: E402
@@ -106,8 +106,14 @@ def transformer_config(model: str) -> LLaDAConfig:
     return LLaDAConfig(d_model=4096, n_layers=32, n_heads=32, mlp_hidden_size=12288, embedding_size=rows)
 
 
+def layer_bytes(model: str, dtype: torch.dtype) -> int:
+    """Bytes of the weights that go to the card: all but embedding and head."""
+    config = transformer_config(model)
+    return weight_bytes(config, dtype) - table_bytes(config, dtype)
+
+
 def sampling_bytes(model: str, side: int, pictures: int = 1) -> int:
-    """Bytes beside the weights that sampling takes, with guidance."""
+    """Bytes beside the layers that sampling takes, with guidance."""
     grid = TokenGrid(side // 16, side // 16)
     return run_bytes(transformer_config(model), CODEBOOK, pictures, grid, 2, branches=BRANCHES)
 
@@ -120,7 +126,7 @@ class Recipe:
     model: str
     side: int
     dtype: str
-    in_ram: float  # GiB of the transformer's weights that stay in RAM while it samples
+    in_ram: float  # GiB of the transformer's layers that stay in RAM while it samples
     in_ram_16_bit: float  # the same with bfloat16
     pictures: int  # at once
     decoding: float  # GiB of the image tokenizer and one decode
@@ -131,7 +137,7 @@ def recipe(card: int, model: str, side: int) -> Recipe:
     """The first dtype that stays on the card, else the smallest; as many pictures as then stay on the card with it."""
 
     def surplus(dtype: torch.dtype, pictures: int = 1) -> float:
-        needed = weight_bytes(transformer_config(model), dtype) + sampling_bytes(model, side, pictures)
+        needed = layer_bytes(model, dtype) + sampling_bytes(model, side, pictures)
         return needed / GIB + KEPT_FREE - card
 
     name = next((name for name, dtype in DTYPES.items() if surplus(dtype) <= 0), list(DTYPES)[-1])
@@ -150,16 +156,17 @@ def recipes() -> tuple[Recipe, ...]:
     return tuple(recipe(card, model, side) for card in CARDS for model, side in PICTURES)
 
 
-NEEDS_HEAD = ["model", "picture", *(f"`{name}`" for name in DTYPES), "sampling", "VQ model", "VAE Encode", "VAE Decode"]
+_PARTS = ["tables in RAM", "sampling", "VQ model", "VAE Encode", "VAE Decode"]
+NEEDS_HEAD = ["model", "picture", *(f"`{name}`" for name in DTYPES), *_PARTS]
 
 
 def needs_rows() -> list[list[str]]:
     """What each part takes, in GiB."""
     rows = []
     for model, side in PICTURES:
-        parts = [weight_bytes(transformer_config(model), dtype) for dtype in DTYPES.values()]
-        parts += [sampling_bytes(model, side), vq_weight_bytes(model)]
-        parts += [encode_bytes(model, side), decode_bytes(model, side)]
+        parts = [layer_bytes(model, dtype) for dtype in DTYPES.values()]
+        parts += [table_bytes(transformer_config(model), torch.bfloat16), sampling_bytes(model, side)]
+        parts += [vq_weight_bytes(model), encode_bytes(model, side), decode_bytes(model, side)]
         rows.append([model, f"{side} x {side}", *(f"{part / GIB:.1f}" for part in parts)])
     return rows
 

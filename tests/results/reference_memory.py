@@ -1,4 +1,4 @@
-"""Bytes that one 1024 x 1024 picture of Lumina-DiMOO needs beside the weights, in its official code and in ours.
+"""Bytes that one 1024 x 1024 picture of Lumina-DiMOO needs beside the layers, in its official code and in ours.
 
 Computed from the sizes of the tensors that are alive at the fullest moment of a run with guidance; nothing is run.
 official_lumina.py writes the same sums beside what it measures at a reduced width, where they can be compared.
@@ -6,8 +6,11 @@ official_lumina.py writes the same sums beside what it measures at a reduced wid
 The official code projects every place on the whole vocabulary. It is fullest at the head of a forward that computes
 every place. In the conditional forward both such tensors of the step before are alive beside the new one, in the
 unconditional forward one of them and the new conditional one; with ML-Cache also one of zeros, replaced at once, and
-the keys and values so far. Ours projects the masked cells on the codebook and is fullest in the MLP, with both branches
+the keys and values so far. Ours projects the masked cells on the codebook and is fullest in a block, with both branches
 side by side and with ML-Cache their keys and values, or in guidance where the codebook is large for the width.
+
+On the card the official code holds embedding, head and the image tokenizer while it samples. Ours copies the rows of
+embedding and head that a run uses; ComfyUI loads the image tokenizer before and after.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any
 
 PUBLISHED = {"d_model": 4096, "n_layers": 32, "mlp_hidden_size": 12288, "embedding_size": 134548}
 PUBLISHED_CODEBOOK, PUBLISHED_SIDE = 8192, 64
+PUBLISHED_IMAGE_TOKENIZER = 4 * 146_244_675  # in float32
 PROMPT, UNCONDITIONAL = 100, 20  # tokens
 
 
@@ -49,16 +53,17 @@ def official_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: in
 def our_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: int, cache: bool) -> dict[str, int]:
     """Parts of our code's fullest moment."""
     both = sum(sequence_lengths(side))
-    # Input, after attention, normed, output; gate and up.
-    mlp = both * (4 * sizes["d_model"] + 2 * sizes["mlp_hidden_size"]) * itemsize
+    # At most ten of the width in a norm: input twice, queries, keys and values, and the norm in float32. With ML-Cache
+    # four fewer, as keys and values count elsewhere.
+    block = both * (6 if cache else 10) * sizes["d_model"] * itemsize
     # Of both branches, combined, and one product; with ML-Cache also kept for the cells of both.
     guidance = side**2 * codebook * itemsize * (6 if cache else 4)
     return {
         "logits of all words": 0,
-        "image logits": guidance if guidance > mlp else 0,
+        "image logits": guidance if guidance > block else 0,
         "keys and values": _keys_and_values(sizes, both if cache else 0, itemsize),
         "attention bias": 0,
-        "activations": mlp if mlp >= guidance else 0,
+        "activations": block if block >= guidance else 0,
     }
 
 
@@ -68,10 +73,15 @@ def _keys_and_values(sizes: dict[str, Any], tokens: int, itemsize: int) -> int:
 
 def published_sums(cache: bool) -> dict[str, dict[str, int]]:
     """The parts for the published sizes in bfloat16 at 1024 x 1024 pixels."""
-    return {
-        "official": official_bytes(PUBLISHED, PUBLISHED_CODEBOOK, PUBLISHED_SIDE, 2, cache),
-        "ours": our_bytes(PUBLISHED, PUBLISHED_CODEBOOK, PUBLISHED_SIDE, 2, cache),
-    }
+    row = 2 * PUBLISHED["d_model"] * 2  # of embedding and head
+    rows = {"official": PUBLISHED["embedding_size"], "ours": PUBLISHED_CODEBOOK + PROMPT + UNCONDITIONAL}
+    tokenizer = {"official": PUBLISHED_IMAGE_TOKENIZER, "ours": 0}
+    found = {}
+    for kind, sums in (("official", official_bytes), ("ours", our_bytes)):
+        parts = sums(PUBLISHED, PUBLISHED_CODEBOOK, PUBLISHED_SIDE, 2, cache)
+        held = {"embedding and head": rows[kind] * row, "image tokenizer": tokenizer[kind]}
+        found[kind] = held | parts
+    return found
 
 
 if __name__ == "__main__":

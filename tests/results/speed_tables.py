@@ -118,8 +118,9 @@ def _published(table: Table) -> str:
     head = ["ML-Cache", "code", *reference_memory.published_sums(False)["official"], "together"]
     words = (
         "The same sums for Lumina-DiMOO's published sizes at 1024 x 1024 in bfloat16, in GB of 10^9 bytes beside the "
-        "weights, **computed** by [reference_memory.py](tests/results/reference_memory.py), not measured; the parts "
-        "are those alive at the fullest moment, of which image logits are none of ours:"
+        "layers, **computed** by [reference_memory.py](tests/results/reference_memory.py), not measured. Embedding "
+        "and head of ours stay in RAM but for the rows a run uses, and ComfyUI loads the image tokenizer before and "
+        "after sampling; the other parts are those alive at the fullest moment:"
     )
     return words + "\n\n" + table(head, rows, 2)
 

@@ -6,7 +6,7 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 
-from .weights import ShowAlive, ShowLoaded, ShowLogits, SmallBudget, shown
+from .weights import ShowAlive, ShowLoaded, ShowLogits, ShowTables, SmallBudget, shown
 
 
 class ShowLatent:
@@ -225,7 +225,7 @@ class MakePicture:
 NODE_CLASS_MAPPINGS = {
     f"LADRProbe_{cls.__name__}": cls
     for cls in (
-        ShowLatent, ShowImage, ShowLoaded, ShowLogits, ShowAlive, WrongLatent, OtherModel, ChangeModel, SmallBudget,
-        OutOfMemoryOnce, ShowRequest, MakePicture,
+        ShowLatent, ShowImage, ShowLoaded, ShowLogits, ShowTables, ShowAlive, WrongLatent, OtherModel, ChangeModel,
+        SmallBudget, OutOfMemoryOnce, ShowRequest, MakePicture,
     )
 }  # fmt: skip

@@ -42,6 +42,28 @@ class ShowLoaded:
         return shown(loaded)
 
 
+class ShowTables:
+    """Shows where embedding and head of a MODEL are after ComfyUI has loaded it and something tried to move them."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "show"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    def show(self, model):
+        comfy.model_management.load_models_gpu([model])
+        transformer = model.model.diffusion_model
+        tables = {name: leaf.to("meta").weight for name, leaf in transformer.vocabulary_tables.items()}
+        size = comfy.model_management.module_size(transformer)
+        table_bytes = sum(weight.nbytes for weight in tables.values())
+        devices = {name: weight.device.type for name, weight in tables.items()}
+        return shown({"devices": devices, "loaded": model.loaded_size(), "others": size - table_bytes})
+
+
 class ShowLogits:
     """Shows what the transformer of a large MODEL says about a fixed sequence, with its patches applied."""
 
