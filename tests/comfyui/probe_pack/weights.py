@@ -42,8 +42,8 @@ class ShowLoaded:
         return shown(loaded)
 
 
-class ShowTables:
-    """Shows where embedding and head of a MODEL are after ComfyUI has loaded it and something tried to move them."""
+class ProbesModel:
+    """An output node that takes a MODEL."""
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -53,6 +53,10 @@ class ShowTables:
     FUNCTION = "show"
     OUTPUT_NODE = True
     CATEGORY = "probe"
+
+
+class ShowTables(ProbesModel):
+    """Shows where embedding and head of a MODEL are after ComfyUI has loaded it and something tried to move them."""
 
     def show(self, model):
         comfy.model_management.load_models_gpu([model])
@@ -64,17 +68,8 @@ class ShowTables:
         return shown({"devices": devices, "loaded": model.loaded_size(), "others": size - table_bytes})
 
 
-class ShowLogits:
+class ShowLogits(ProbesModel):
     """Shows what the transformer of a large MODEL says about a fixed sequence, with its patches applied."""
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL",)}}
-
-    RETURN_TYPES = ()
-    FUNCTION = "show"
-    OUTPUT_NODE = True
-    CATEGORY = "probe"
 
     def show(self, model):
         comfy.model_management.load_models_gpu([model])
