@@ -16,10 +16,10 @@ from .mask_schedule import mask_schedule
 from .models.contract import Denoiser, LeavesOutBranches
 from .noise import NoiseSource
 from .report import GIVEN, RESCUED, SCHEDULED, SamplingReport, StepRecord
-from .samplers.contract import Choice, Limit, Prediction, Rule, StepState
 from .settings import SamplerSettings
+from .step import Choice, Limit, Prediction, Rule, StepState
+from .token_draw import InverseCdfDraw, TokenDraw, TokenDraws
 from .token_grid import MASKED, TokenGrid, masked_positions
-from .token_sampling import InverseCdfDraw, TokenDraw, TokenDraws
 
 
 @dataclass(frozen=True)

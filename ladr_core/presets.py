@@ -1,8 +1,8 @@
 """Presets: named sets of values for the samplers.
 
 The first three differ in how much is rescued per scheduled cell. Their values were chosen with the built-in model on
-the tuning half of the prompts: guidance with an earlier state of the model in tests/results/tuning_cfg.json, risk bound
-and rescue cap in tests/results/tuning_ladr.json, where the differences between risk bounds lay within the intervals.
+the tuning half of the prompts: guidance with an earlier state of the model in docs/results/tuning_cfg.json, risk bound
+and rescue cap in docs/results/tuning_ladr.json, where the differences between risk bounds lay within the intervals.
 Those of the large models' own samplers are the published ones, with `cfg` as KSampler counts it (the published scale
 plus 1); they run on the command line and, as `method`, on the Baseline dLLM Sampler.
 """

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from .models.contract import DLLM, Prompt
-from .models.image_sizes import size_notice
-from .models.lumina_prompts import reads_text
+from .models.lumina_dimoo.image_sizes import size_notice
+from .models.lumina_dimoo.prompts import reads_text
 
 _WEIGHT = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\bembedding:\S")
 

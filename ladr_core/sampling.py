@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .cell_selection import take_best
+from .cell_ranking import take_best
 from .denoising_loop import StepEvent, denoise
 from .errors import InputError
 from .mask_schedule import mask_schedule

@@ -8,8 +8,8 @@ import torch
 
 from ..ladr_core.errors import InputError
 from ..ladr_core.models.contract import Prompt
-from .text_side import TEXT_KEY, text_tensor
-from .token_latent import read_indices
+from .clip import TEXT_KEY, text_tensor
+from .latent import read_indices
 
 TASK_KEY = "ladr_task"
 REFERENCE_KEY = "reference_latents"

@@ -11,11 +11,11 @@ import torch
 
 from ..ladr_core.checkpoint import load_dllm
 from ..ladr_core.weight_dtype import find_dtype
+from .clip import make_clip
 from .layers import Layers
+from .model import make_model
 from .model_folder import checkpoint_path
-from .model_patcher import make_model
-from .text_side import make_clip
-from .vq_vae import TokenVAE
+from .vae import TokenVAE
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import node_helpers
 from comfy_api.latest import io
 
 from ..ladr_core.errors import InputError
-from ..ladr_core.models.lumina_prompts import EDIT_TASKS
+from ..ladr_core.models.lumina_dimoo.prompts import EDIT_TASKS
 from ..ladr_core.settings import IMAGE_CFG
 from .conditioning import TASK_KEY
 from .sampler_inputs import widget

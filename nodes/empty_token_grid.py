@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from .latent import BATCH_SIZE, HEIGHT, WIDTH, empty_latent
 from .sampler_inputs import widget
-from .token_latent import BATCH_SIZE, HEIGHT, WIDTH, empty_latent
 
 
 class EmptyTokenGrid(io.ComfyNode):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import folder_paths
 
-from ..ladr_core.builtin import CONFIG_KEY, WEIGHTS
 from ..ladr_core.checkpoint.families import FAMILIES, find_family
 from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
 from ..ladr_core.errors import InputError
+from ..ladr_core.models.builtin.loading import CONFIG_KEY, WEIGHTS
 
 FOLDER_KEY = "dllm"
 SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")

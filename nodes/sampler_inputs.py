@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..ladr_core.samplers.lumina_dimoo import ML_CACHE
+from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.samplers.registry import METHOD
 from ..ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
 

@@ -12,9 +12,9 @@ from server import PromptServer
 from ..ladr_core.sampling import RunStart, sample_tokens
 from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
 from .conditioning import read_prompt
-from .model_patcher import get_dllm_model
+from .latent import read_latent, write_latent
+from .model import get_dllm_model
 from .preview import StepDisplay, check_interrupt, code_colors, needs_colors
-from .token_latent import read_latent, write_latent
 
 
 def show_text(node_id: Any, text: str) -> None:

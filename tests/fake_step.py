@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ladr_core.noise import NoiseSource, RecordedNoise
-from ladr_core.samplers.contract import StepState
+from ladr_core.step import StepState
 from ladr_core.token_grid import TokenGrid
 
 

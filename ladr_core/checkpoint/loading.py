@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..builtin import CONFIG_KEY, WEIGHTS, load_builtin
 from ..errors import CheckpointError
+from ..models.builtin.loading import CONFIG_KEY, WEIGHTS, load_builtin
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
-from ..models.lumina_dimoo import LuminaDiMOO
-from ..models.mmada import MMaDA
+from ..models.lumina_dimoo.model import LuminaDiMOO
+from ..models.mmada.model import MMaDA
 from ..vq.magvit2 import LookupFreeQuantiser, MAGVITv2, MAGVITv2Config
 from ..vq.vqmodel import VQModel, VQModelConfig
 from .families import LUMINA_DIMOO

@@ -13,9 +13,9 @@ from ..errors import CheckpointError, InputError
 COMMANDS = {
     "generate": "draw pictures from a prompt",
     "demo": "draw some prompts with the baseline and with LADR, side by side",
-    "verify": "compare models and samplers with recorded reference data",
     "convert": "write a checkpoint as one .safetensors file, or a PEFT LoRA as ComfyUI knows it",
 }
+MOVED = {"verify": "python -m ladr_core.lab verify"}  # former commands
 MISTAKE, INTERRUPTED = 2, 130  # exit codes
 
 
@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = OneSentenceParser(prog="python -m ladr_core", description="LADR: pictures from diffusion language models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=OneSentenceParser)
     asked = next((text for text in given if not text.startswith("-")), None)
+    if asked in MOVED:
+        print(f"`python -m ladr_core {asked}` is now `{MOVED[asked]}`.", file=sys.stderr)
+        return MISTAKE
     module = importlib.import_module(f".{asked}", __package__) if asked in COMMANDS else None
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     seed = typed_value(SEED, args.seed)
     folder: Path = args.output_folder
     make_folder("output_folder", folder)
-    from ..evaluation.machine import describe_machine  # needs torch, which --help does without
+    from .machine import describe_machine  # needs torch, which --help does without
 
     device = find_device(args.device)
     model = load_model(args.checkpoint, device)

@@ -51,8 +51,8 @@ def load_model(place: str, device: Any, dtype: str = AUTO) -> DLLM:
     """The built-in model, or the checkpoint (folder or .safetensors file) at `place`, on the device."""
     import torch
 
-    from ..builtin import WEIGHTS, BuiltinDLLM
     from ..checkpoint import load_dllm
+    from ..models.builtin.loading import WEIGHTS, BuiltinDLLM
 
     wanted = find_dtype(dtype)
     if wanted is None and device.type == "cpu":

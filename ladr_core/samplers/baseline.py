@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..cell_selection import take_best
+from ..cell_ranking import take_best
 from ..mask_schedule import MaskSchedule, mask_schedule
 from ..noise import gumbel
-from ..rescue import distance_bound
 from ..settings import SamplerSettings
-from .contract import Choice, Prediction, StepState
+from ..step import Choice, Prediction, StepState
+from .risk import distance_bound
 
 
 class BaselineRule:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..cell_selection import rank_cells
-from ..rescue import accumulate_risk, cell_risk
+from ..cell_ranking import rank_cells
 from ..settings import SamplerSettings, Setting
-from .contract import Choice, Prediction, StepState
+from ..step import Choice, Prediction, StepState
+from .risk import accumulate_risk, cell_risk
 from .threshold import DensityClock
 
 ENTROPY_BOUND = Setting(

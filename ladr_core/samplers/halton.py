@@ -11,12 +11,12 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..cell_selection import take_best
+from ..cell_ranking import take_best
 from ..mask_schedule import mask_schedule
 from ..settings import SamplerSettings, Setting
+from ..step import Choice, Prediction, StepState
 from ..token_grid import TokenGrid
 from .baseline import scheduled_counts
-from .contract import Choice, Prediction, StepState
 
 ROLL = Setting(
     "roll", True, "bool",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..settings import SamplerSettings, Setting
-from .contract import Choice, Prediction, StepState
+from ..step import Choice, Prediction, StepState
 from .threshold import THRESHOLD, DensityClock, with_surest
 
 LARGEST_DIVERGENCE = Setting(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..rescue import distance_bound, rescue_cells
 from ..settings import RescueSettings, SamplerSettings
+from ..step import Choice, Prediction, StepState
 from .baseline import BaselineRule
-from .contract import Choice, Prediction, StepState
+from .risk import distance_bound, rescue_cells
 
 
 class LadrRule(BaselineRule):

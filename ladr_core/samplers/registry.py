@@ -11,17 +11,17 @@ from ..errors import InputError
 from ..guidance import Guidance
 from ..models.contract import DLLM
 from ..settings import RescueSettings, SamplerSettings, Setting
-from ..token_sampling import TokenDraw
+from ..step import Limit, Rule
+from ..token_draw import TokenDraw
 from .baseline import BaselineRule
-from .contract import Limit, Rule
 from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
 from .halton import ROLL, HaltonRule
 from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
 from .ladr import LadrRule
-from .lumina_dimoo import ML_CACHE, ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
-from .mmada import PADDED, ExponentialRaceDraw, MMaDARule, with_padding
+from .published.arithmetic import UpstreamGuidance
+from .published.lumina_dimoo import ML_CACHE, ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
+from .published.mmada import PADDED, ExponentialRaceDraw, MMaDARule, with_padding
 from .threshold import THRESHOLD, ThresholdRule
-from .upstream import UpstreamGuidance
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..cell_selection import take_best
+from ..cell_ranking import take_best
 from ..mask_schedule import mask_schedule
 from ..settings import SamplerSettings, Setting
-from .contract import Choice, Prediction, StepState
+from ..step import Choice, Prediction, StepState
 
 THRESHOLD = Setting(
     "threshold", 0.9, "float",

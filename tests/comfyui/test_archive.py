@@ -37,7 +37,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_archive_holds_the_pack_and_no_tests(unpacked):
     wanted = "__init__.py pyproject.toml requirements.txt README.md LICENSE nodes ladr_core workflows locales web"
-    for name in [*wanted.split(), "ladr_core/training", "ladr_core/builtin/shapes.safetensors"]:
+    for name in [*wanted.split(), "ladr_core/training", "ladr_core/models/builtin/shapes.safetensors"]:
         assert (unpacked / name).exists(), name
     assert not (unpacked / "tests").exists() and not (unpacked / ".ci").exists()
     assert sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file()) < 20 * 2**20

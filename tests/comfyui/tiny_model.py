@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ladr_core.builtin import CONFIG_KEY, TRANSFORMER_PREFIX, VQ_PREFIX
-from ladr_core.models.builtin_layout import BuiltinLayout
+from ladr_core.models.builtin.layout import BuiltinLayout
+from ladr_core.models.builtin.loading import CONFIG_KEY, TRANSFORMER_PREFIX, VQ_PREFIX
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
 

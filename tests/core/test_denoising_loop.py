@@ -9,9 +9,9 @@ from ladr_core.errors import InputError
 from ladr_core.noise import PerImageNoise, RecordedNoise
 from ladr_core.report import GIVEN, RESCUED, SCHEDULED
 from ladr_core.samplers.baseline import BaselineRule
-from ladr_core.samplers.contract import Choice
 from ladr_core.samplers.ladr import LadrRule
 from ladr_core.settings import RescueSettings, SamplerSettings
+from ladr_core.step import Choice
 from ladr_core.token_grid import MASKED, TokenGrid
 
 GREEDY = {"temperature": 0.0, "choice_temperature": 0.0, "cfg": 1.0}

@@ -9,7 +9,6 @@ from ladr_core import sampling
 from ladr_core.denoising_loop import denoise
 from ladr_core.models.contract import Prompt
 from ladr_core.noise import PerImageNoise
-from ladr_core.samplers.contract import Prediction
 from ladr_core.samplers.entropy_bound import EntropyBoundRule
 from ladr_core.samplers.halton import HaltonRule, halton_ranks
 from ladr_core.samplers.klass import KlassRule
@@ -17,8 +16,9 @@ from ladr_core.samplers.registry import find_method, find_sampler, sampler_names
 from ladr_core.samplers.threshold import ThresholdRule
 from ladr_core.sampling import sample_tokens
 from ladr_core.settings import SAMPLER_SETTINGS, RescueSettings, SamplerSettings
+from ladr_core.step import Prediction
+from ladr_core.token_draw import InverseCdfDraw
 from ladr_core.token_grid import MASKED, TokenGrid
-from ladr_core.token_sampling import InverseCdfDraw
 
 GRID = TokenGrid(6, 6)
 PUBLISHED = ("lumina-dimoo", "mmada")  # their noise differs by construction

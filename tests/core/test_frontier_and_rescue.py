@@ -6,11 +6,11 @@ from fake_step import make_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ladr_core.cell_selection import rank_cells, take_best
-from ladr_core.frontier import count_neighbors, find_frontier, keep_apart, neighborhood
-from ladr_core.rescue import distance_bound, rescue_cells, scheduled_quantile
-from ladr_core.samplers.contract import Prediction
+from ladr_core.cell_ranking import rank_cells, take_best
+from ladr_core.samplers.frontier import count_neighbors, find_frontier, keep_apart, neighborhood
+from ladr_core.samplers.risk import distance_bound, rescue_cells, scheduled_quantile
 from ladr_core.settings import RescueSettings
+from ladr_core.step import Prediction
 from ladr_core.token_grid import TokenGrid
 
 INSIDE = {

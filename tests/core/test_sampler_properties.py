@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladr_core.denoising_loop import denoise
-from ladr_core.frontier import find_frontier
 from ladr_core.noise import PerImageNoise
 from ladr_core.report import GIVEN, RESCUED
 from ladr_core.samplers.baseline import BaselineRule
+from ladr_core.samplers.frontier import find_frontier
 from ladr_core.samplers.ladr import LadrRule
 from ladr_core.settings import FRONTIER_SHAPES, MASK_SCHEDULES, RISK_FILTERS, RescueSettings, SamplerSettings
 from ladr_core.token_grid import MASKED, TokenGrid, to_grid

@@ -8,14 +8,14 @@ from fake_step import make_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ladr_core import token_sampling
+from ladr_core import token_draw as token_sampling
 from ladr_core.guidance import ClassifierFreeGuidance
 from ladr_core.noise import PerImageNoise, RecordedNoise, SharedNoise, gumbel
-from ladr_core.samplers.lumina_dimoo import GumbelArgmaxDraw
-from ladr_core.samplers.mmada import ExponentialRaceDraw
-from ladr_core.samplers.upstream import log_clamped
+from ladr_core.samplers.published.arithmetic import log_clamped
+from ladr_core.samplers.published.lumina_dimoo import GumbelArgmaxDraw
+from ladr_core.samplers.published.mmada import ExponentialRaceDraw
+from ladr_core.token_draw import LEAST_TEMPERATURE, InverseCdfDraw, draw_by_inverse_cdf, restrict
 from ladr_core.token_grid import TokenGrid, masked_positions
-from ladr_core.token_sampling import LEAST_TEMPERATURE, InverseCdfDraw, draw_by_inverse_cdf, restrict
 
 
 def draw_all(drawer, logits, noise, is_masked=None):

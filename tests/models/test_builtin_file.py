@@ -11,9 +11,9 @@ from comfyui.tiny_model import write_tiny
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ladr_core.builtin import CONFIG_KEY, load_builtin
 from ladr_core.checkpoint import load_dllm
 from ladr_core.errors import CheckpointError
+from ladr_core.models.builtin.loading import CONFIG_KEY, load_builtin
 
 WORD_ROWS = "model.transformer.wte.weight"
 

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from tiny_checkpoints import SHARD
 
-from ladr_core.builtin import WEIGHTS
 from ladr_core.checkpoint import find_parts, load_dllm
 from ladr_core.checkpoint.families import LUMINA_DIMOO, MMADA, find_family
+from ladr_core.models.builtin.loading import WEIGHTS
 from ladr_core.models.contract import Prompt
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ladr_core.models.image_sizes import choose_size, edit_sizes, overhang, size_notice
+from ladr_core.models.lumina_dimoo.image_sizes import choose_size, edit_sizes, overhang, size_notice
 
 
 def test_sizes_keep_to_patches_area_and_shape():

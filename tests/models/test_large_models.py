@@ -12,7 +12,7 @@ from ladr_core.checkpoint import load_dllm
 from ladr_core.errors import InputError
 from ladr_core.models.contract import Prompt
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
-from ladr_core.models.lumina_prompts import EDIT_TASKS, conditional_prompt
+from ladr_core.models.lumina_dimoo.prompts import EDIT_TASKS, conditional_prompt
 from ladr_core.models.ml_cache import MLCacheDenoiser, MLCacheSettings
 from ladr_core.models.sequence import SequenceDenoiser, TokenSequence, VocabularySlice
 from ladr_core.sampling import sample_tokens

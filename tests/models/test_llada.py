@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import load_transformer
+from golden_data import load_transformer
 from safetensors.torch import load_file
 
 from ladr_core.errors import CheckpointError

@@ -48,9 +48,9 @@ def test_an_empty_grid_has_the_finest_cells():
 def run(tmp_path, monkeypatch):
     """Run the baseline on a tiny model: the texts on the node, in order, and the three outputs."""
     write_tiny(tmp_path / "tiny.safetensors")
-    dllm = sys.modules[f"{pack.__name__}.ladr_core.builtin"].load_builtin(tmp_path / "tiny.safetensors")
+    dllm = sys.modules[f"{pack.__name__}.ladr_core.models.builtin.loading"].load_builtin(tmp_path / "tiny.safetensors")
     module = sys.modules[f"{pack.__name__}.nodes.sampler_run"]
-    text_side = sys.modules[f"{pack.__name__}.nodes.text_side"]
+    text_side = sys.modules[f"{pack.__name__}.nodes.clip"]
     vae = types.SimpleNamespace(first_stage_model=None)
     model = types.SimpleNamespace(load_device="cpu")
     inner = types.SimpleNamespace(dllm=dllm, vae=vae, run_memory=lambda *inputs: 0)
@@ -165,8 +165,8 @@ def test_outside_comfyui_the_pack_can_be_imported(monkeypatch):
 def wrap(tmp_path, monkeypatch):
     """Make a MODEL of a tiny model on a card that is good at the dtypes given only."""
     write_tiny(tmp_path / "tiny.safetensors")
-    dllm = sys.modules[f"{pack.__name__}.ladr_core.builtin"].load_builtin(tmp_path / "tiny.safetensors")
-    module, management = sys.modules[f"{pack.__name__}.nodes.model_patcher"], sys.modules["comfy.model_management"]
+    dllm = sys.modules[f"{pack.__name__}.ladr_core.models.builtin.loading"].load_builtin(tmp_path / "tiny.safetensors")
+    module, management = sys.modules[f"{pack.__name__}.nodes.model"], sys.modules["comfy.model_management"]
     card = torch.device("cuda")
     monkeypatch.setattr(management, "get_torch_device", lambda: card, raising=False)
     monkeypatch.setattr(management, "unet_offload_device", lambda: torch.device("cpu"), raising=False)

@@ -7,7 +7,7 @@ import pytest
 from node_specs.comfyui_stub import schemas, snapshot
 from node_specs.write_specs import SNAPSHOT
 
-from ladr_core.samplers.lumina_dimoo import ML_CACHE
+from ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ladr_core.samplers.registry import METHOD, find_sampler
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 

@@ -73,7 +73,7 @@ def _word_section(page: str) -> int:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_loader_page_lists_the_words_of_the_built_in_model(language):
-    from ladr_core.builtin import load_builtin
+    from ladr_core.models.builtin.loading import load_builtin
 
     page = _page("LADR_LoadDLLM", language)
     listed = set(re.findall(r"[a-z0-9]+", page.split("\n## ")[_word_section(page)]))
@@ -89,7 +89,7 @@ def test_the_method_is_credited_and_called_a_reconstruction():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_edit_page_lists_the_trained_sizes(language):
-    from ladr_core.models.image_sizes import edit_sizes
+    from ladr_core.models.lumina_dimoo.image_sizes import edit_sizes
 
     listed = set(re.findall(r"(\d+) x (\d+)", _page("LADR_EditTask", language)))
     assert {(str(w), str(h)) for w, h in edit_sizes() if w >= h} == listed

@@ -1,0 +1,37 @@
+"""The front door of the laboratory: `python -m ladr_core.lab PROGRAM ...`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+PROGRAMS = {
+    "evaluate": ("evaluation.command_line", "judge samplers on the built-in model, or tune their settings"),
+    "potts": ("oracles.potts", "distance of each sampler to the truth on a small, exactly known grid"),
+    "train": ("training.command_line", "train and export the built-in model"),
+    "verify": ("verify.command_line", "compare models and samplers with recorded reference data"),
+    "card_memory": ("benchmarks.card_memory", "bytes that a run needs on cards of several sizes"),
+    "speed_lumina": ("benchmarks.official_lumina", "seconds and memory beside the official Lumina-DiMOO"),
+    "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),
+    "fill_docs": ("benchmarks.fill_docs", "fill the tables of the documents from docs/results"),
+}
+MISTAKE = 2  # exit code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a program of the laboratory; the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print("usage: python -m ladr_core.lab PROGRAM ...\n")
+        print("\n".join(f"  {name:<14} {meaning}" for name, (_, meaning) in PROGRAMS.items()))
+        return 0 if given else MISTAKE
+    if given[0] not in PROGRAMS:
+        print(f"There is no program {given[0]!r}; give one of {', '.join(PROGRAMS)}.", file=sys.stderr)
+        return MISTAKE
+    module = importlib.import_module("." + PROGRAMS[given[0]][0], __package__)
+    return int(module.main(given[1:]) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The ceiling of the benchmark: how many rendered truths still pass after the VQ tokenizer's encoding and decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...models.contract import DLLM
+from ..worlds.scene import CATEGORIES
+from ..worlds.shapes.world import ShapesWorld
+from .checker import find_objects
+from .diversity import COLOUR_IS_FREE, colour_entropy, token_disagreement
+from .prompts import EvaluationPrompt, truth_scenes
+from .runner import to_pictures
+from .statistics import wilson
+from .verdict import shows_scene
+
+
+def measure_ceiling(
+    model: DLLM, prompts: Sequence[EvaluationPrompt], repetitions: int, batch: int = 24
+) -> dict[str, Any]:
+    """Share of scenes that fit the prompts and pass, rendered and reconstructed, by category; and their diversity."""
+    world = ShapesWorld()
+    jobs = [(prompt, scene) for prompt in prompts for scene in truth_scenes(prompt, repetitions)]
+    rendered_passed: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
+    passed: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
+    tokens: dict[int, list[np.ndarray]] = {}
+    colours: list[str] = []
+    for start in range(0, len(jobs), batch):
+        part = jobs[start : start + batch]
+        pictures = np.stack([world.render(scene) for _, scene in part])
+        pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        with torch.inference_mode():
+            indices = model.vq.encode(pixels)
+            again = to_pictures(model.vq.decode(indices))
+        for (prompt, scene), before, after, cells in zip(part, find_objects(pictures), find_objects(again), indices):
+            rendered_passed[prompt.category].append(shows_scene(prompt.scene, before))
+            passed[prompt.category].append(shows_scene(prompt.scene, after))
+            tokens.setdefault(prompt.number, []).append(cells.flatten().cpu().numpy())
+            if prompt.category in COLOUR_IS_FREE:
+                colours += [thing.colour for thing in scene.objects]
+    return {
+        "pictures": len(jobs),
+        "rendered": {category: wilson(sum(p), len(p)).rounded() for category, p in rendered_passed.items() if p},
+        "reconstructed": {category: wilson(sum(p), len(p)).rounded() for category, p in passed.items() if p},
+        "overall": round(float(np.mean([np.mean(p) for p in passed.values() if p])), 4),
+        "token_disagreement": token_disagreement(tokens.values()),
+        "colour_entropy": colour_entropy(colours),
+    }

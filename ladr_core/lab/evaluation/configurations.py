@@ -1,0 +1,76 @@
+"""Sampler configurations that are compared: each a sampler with all its values and a name for the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
+
+from ...errors import InputError
+from ...presets import Preset
+from ...samplers.registry import find_sampler
+from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A sampler with all its values."""
+
+    name: str
+    sampler: str
+    settings: SamplerSettings
+    rescue: RescueSettings
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All values that act on this sampler."""
+        rescue = asdict(self.rescue) if find_sampler(self.sampler).uses_rescue else {}
+        return {"sampler": self.sampler, **asdict(self.settings), **rescue}
+
+    @property
+    def key(self) -> str:
+        """The same for configurations that draw the same pictures."""
+        return json.dumps(self.values, sort_keys=True)
+
+
+def configuration_grid(
+    samplers: Sequence[str],
+    steps: Sequence[int],
+    varied: Mapping[str, Sequence[Any]],
+    tuned: Sequence[Mapping[str, Any]] = (),
+) -> list[Configuration]:
+    """Every sampler at every number of steps with every combination of the varied settings.
+
+    tuned: values as `Configuration.values` gives them; where there are some for a sampler and its steps, one
+    configuration starts from each of them instead of from the defaults.
+    """
+    found = {}
+    for sampler, count in product(samplers, steps):
+        rescued = find_sampler(sampler).uses_rescue
+        starts = [v for v in tuned if v["sampler"] == sampler and v["steps"] == count] or [{}]
+        names = [name for name in varied if rescued or name not in RESCUE_SETTINGS]
+        for start, *chosen in product(starts, *(varied[name] for name in names)):
+            values = {**start, **dict(zip(names, chosen)), "steps": count}
+            order = ", cells first" if values.get("choose_then_sample") else ""
+            shown = "".join(f", {name} {value}" for name, value in zip(names, chosen)
+                            if len(varied[name]) > 1 and name != "choose_then_sample")  # fmt: skip
+            configuration = _configuration(f"{sampler} {count}{order}{shown}", sampler, values)
+            found[configuration.key] = configuration
+    return list(found.values())
+
+
+def from_preset(preset: Preset) -> Configuration:
+    """The configuration of a preset."""
+    return Configuration(f"{preset.sampler} {preset.name}", preset.sampler, preset.settings, preset.rescue)
+
+
+def _configuration(name: str, sampler: str, values: Mapping[str, Any]) -> Configuration:
+    unknown = [key for key in values if key not in SAMPLER_SETTINGS and key not in RESCUE_SETTINGS and key != "sampler"]
+    if unknown:
+        allowed = "one of " + ", ".join([*SAMPLER_SETTINGS, *RESCUE_SETTINGS])
+        raise InputError("set", repr(unknown[0]), allowed, "Name a setting of the samplers")
+    settings = replace(SamplerSettings(), **{k: v for k, v in values.items() if k in SAMPLER_SETTINGS})
+    rescue = replace(RescueSettings(), **{k: v for k, v in values.items() if k in RESCUE_SETTINGS})
+    return Configuration(name, sampler, settings, rescue)

@@ -1,0 +1,59 @@
+"""Command line of the training: `python -m ladr_core.lab train vq|transformer|export FOLDER ...`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...models.builtin.loading import WEIGHTS
+from ..worlds.shapes.world import PATTERNS, ShapesWorld
+from .export import export_builtin, start_from
+from .transformer import MIRRORED_FROM, train_shapes_transformer
+from .vq import train_vq
+from .workers import run_workers
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one stage of the training; each stage resumes from what the folder holds."""
+    parser = argparse.ArgumentParser(prog="python -m ladr_core.lab train", description=__doc__)
+    parser.add_argument("stage", choices=("vq", "transformer", "export"), help="in this order")
+    parser.add_argument("folder", type=Path, help="training state: vq.pt and transformer.pt")
+    parser.add_argument("--minutes", type=float, default=10.0,
+                        help="minutes of training: vq, of this call; transformer, in all, so that the rate falls to 0")
+    parser.add_argument("--batch", type=int, default=None, help="scenes per step")
+    parser.add_argument("--workers", type=int, default=2, help="processes sharing each transformer step")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and scenes")
+    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda with --workers 1")
+    parser.add_argument("--no-compile", action="store_true", help="no torch.compile (it needs a C++ compiler)")
+    parser.add_argument("--patterns", default=",".join(PATTERNS), help="backgrounds, comma separated")
+    parser.add_argument("--start_from", type=Path, help="transformer: begin an empty folder from this exported file")
+    parser.add_argument("--mirrored_from", type=float, default=MIRRORED_FROM,
+                        help="transformer: share of the training that shows mostly left and above; 0 to go on from a "
+                             "model that knows sides")
+    parser.add_argument("--rate", type=float, default=1.0,
+                        help="transformer: factor of the learning rates; less than 1 to go on from trained weights")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file that export writes")
+    args = parser.parse_args(arguments)
+    patterns = tuple(args.patterns.split(","))
+    if unknown := [p for p in patterns if p not in PATTERNS]:
+        parser.error(f"--patterns: got {unknown[0]!r}; allowed: {', '.join(PATTERNS)}.")
+    if args.device != "cpu" and args.workers > 1 and args.stage == "transformer":
+        parser.error(f"--workers: got {args.workers}; allowed: 1 with --device {args.device}.")
+    if args.batch is not None and args.batch < args.workers:
+        parser.error(f"--batch: got {args.batch}; allowed: at least one scene per worker ({args.workers}).")
+    world = ShapesWorld(patterns)
+    if args.stage == "vq":
+        train_vq(world, args.folder, minutes=args.minutes, batch=args.batch or 96, seed=args.seed,
+                 device=args.device)
+    elif args.stage == "transformer":
+        if args.start_from is not None and not (args.folder / "transformer.pt").exists():
+            start_from(args.start_from, args.folder)
+        if not (args.folder / "vq.pt").exists():
+            parser.error(f"{args.folder} has no vq.pt: run the vq stage first, or name weights with --start_from.")
+        settings = (args.folder, patterns, args.minutes, args.batch or 32, args.seed, not args.no_compile, args.device,
+                    args.mirrored_from, args.rate)
+        run_workers(args.workers, train_shapes_transformer, *settings)
+    else:
+        print(export_builtin(world, args.folder, args.out))
+

@@ -1,0 +1,1 @@
+"""The shapes world: flat coloured shapes, with exact conditionals."""

@@ -1,0 +1,1 @@
+"""The built-in model: its layout, its network, its weights and their card."""

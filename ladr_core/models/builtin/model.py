@@ -1,0 +1,90 @@
+"""The built-in model: a small LLaDA transformer on the shapes world, 128 x 128 pixels as 16 x 16 cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ...token_grid import MASKED, TokenGrid
+from ...vq.patch_vq import PatchVQ
+from ..contract import Prompt
+from ..llada import LLaDATransformer
+from ..vocabulary_rows import VocabularyRows
+from .layout import TEXT_LENGTH, BuiltinLayout
+
+
+class BuiltinDenoiser:
+    """The built-in model bound to the prompts of B images; both branches of guidance run in one batch."""
+
+    def __init__(self, model: BuiltinDLLM, text_ids: Tensor, negative_ids: Tensor):
+        self._model = model
+        self.codebook_size = model.codebook_size
+        self.device = text_ids.device
+        self._text_ids, self._negative_ids = text_ids, negative_ids
+        self._cells = model.layout.cell_positions().to(self.device)
+        self._vocabulary_rows: VocabularyRows | None = None
+
+    def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
+        """Logits [M, K] of (conditional,) or (conditional, unconditional) for the masked cells, row-major."""
+        texts = [self._text_ids[rows]] + ([self._negative_ids[rows]] if guided else [])
+        branches = len(texts)
+        layout, network = self._model.layout, self._model.transformer
+        if self._vocabulary_rows is None:  # now, as ComfyUI has put the weights in place
+            words = torch.arange(layout.image_offset)
+            self._vocabulary_rows = VocabularyRows(network, words, layout.image_offset, self.codebook_size, self.device)
+        token_ids = layout.sequences(torch.cat(texts), codebook_indices.repeat(branches, 1))
+        positions = torch.arange(token_ids.shape[1], device=self.device)
+        hidden = network.run_blocks(self._vocabulary_rows.embed(token_ids, positions), positions)[:, self._cells]
+        wanted = (codebook_indices == MASKED).repeat(branches, 1)
+        return tuple(self._vocabulary_rows.logits(hidden[wanted]).float().chunk(branches))
+
+
+class BuiltinDLLM:
+    """The loaded built-in model; see `ladr_core.models.contract.DLLM`."""
+
+    name = "builtin-shapes"
+
+    def __init__(self, transformer: LLaDATransformer, vq: PatchVQ, layout: BuiltinLayout):
+        self.transformer, self.vq, self.layout = transformer, vq, layout
+        self.codebook_size, self.cell_pixels = layout.codebook_size, vq.cell_pixels
+        self.default_grid = TokenGrid(layout.height, layout.width)
+
+    def check_grid(self, grid: TokenGrid) -> None:
+        """Raise InputError unless the grid is the one the model was trained on."""
+        if grid != self.default_grid:
+            width, height = self.default_grid.width * self.cell_pixels, self.default_grid.height * self.cell_pixels
+            given = f"{grid.width * self.cell_pixels} x {grid.height * self.cell_pixels} pixels ({grid})"
+            raise InputError("width x height", given, f"{width} x {height} pixels for the built-in model",
+                             f"Set width to {width} and height to {height}, and upscale the picture afterwards")
+
+    def bind(
+        self, prompts: Sequence[Prompt], negatives: Sequence[Prompt], grid: TokenGrid, *, device: Any
+    ) -> BuiltinDenoiser:
+        """Bind the prompts of B images (and as many negatives), ready to predict on `device`."""
+        self.check_grid(grid)
+        return BuiltinDenoiser(self, self._text_ids(prompts, device), self._text_ids(negatives, device))
+
+    def _text_ids(self, prompts: Sequence[Prompt], device: Any) -> Tensor:
+        """Word tokens [B, 24] of the prompts."""
+        for prompt in {p.text: p for p in prompts}.values():
+            if prompt.reference_indices or prompt.task != "text-to-image":
+                raise InputError("conditioning", f"the task {prompt.task!r}", "text-to-image for the built-in model",
+                                 "Remove the edit task and the reference images, or load a model that can edit")
+        return torch.tensor([self.layout.encode_text(p.text) for p in prompts], dtype=torch.int64, device=device)
+
+    def prompt_notices(self, text: str) -> list[str]:
+        """What the model will not see of a prompt, one sentence each."""
+        words = self.layout.known_words(text)
+        unknown = list(dict.fromkeys(word for word, known in words if not known))
+        notices = []
+        if unknown:
+            shown = ", ".join(unknown[:8]) + (f" and {len(unknown) - 8} more" if len(unknown) > 8 else "")
+            notices.append(f"The built-in model does not know: {shown}. It knows {len(self.layout.words)} words, "
+                           "listed on the help page of Load dLLM.")
+        if len(words) > TEXT_LENGTH:
+            notices.append(f"The prompt has {len(words)} words; the built-in model reads the first {TEXT_LENGTH}.")
+        return notices

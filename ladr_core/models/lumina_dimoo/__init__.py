@@ -1,0 +1,1 @@
+"""Lumina-DiMOO: all that is its own."""

@@ -1,0 +1,1 @@
+"""MMaDA: all that is its own."""

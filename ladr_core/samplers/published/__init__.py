@@ -1,0 +1,1 @@
+"""The samplers that Lumina-DiMOO and MMaDA were published with."""

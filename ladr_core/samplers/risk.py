@@ -1,0 +1,89 @@
+"""The rescue of LADR: which frontier cells are sure enough to be unmasked beyond the schedule.
+
+A reconstruction: of the paper (arXiv 2603.13450) only the abstract was available, which names the parts but gives no
+formula.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..cell_ranking import rank_cells
+from ..settings import RescueSettings
+from ..step import Prediction, StepState
+from .frontier import find_frontier, keep_apart
+
+
+def rescue_cells(
+    state: StepState, prediction: Prediction, scheduled: Tensor, confidence: Tensor, settings: RescueSettings
+) -> tuple[Tensor, Tensor]:
+    """Cells rescued beside the scheduled ones, bool [b, N], and the risk accepted with them, [b].
+
+    scheduled: bool [b, N]; confidence [b, N]: what cells are chosen by. In this order: frontier, start time, limit per
+    cell, spacing, limit on the sum, cap. Surest cells come first; equal ones by cell number.
+    """
+    observed = ~state.is_masked
+    if settings.count_fresh_as_observed:
+        observed = observed | scheduled
+    shape, radius, least = settings.frontier_shape, settings.radius, settings.min_neighbors
+    frontier = find_frontier(state.is_masked & ~scheduled, observed, state.grid, shape, radius, least)
+    started = (state.time >= settings.rescue_start).to(state.device).unsqueeze(1)
+    risk = cell_risk(prediction, settings.risk_filter)
+    candidates = frontier & started
+    if settings.risk_filter == "absolute":
+        candidates = candidates & (risk <= settings.risk_bound)
+    elif settings.risk_filter == "relative":
+        standard = scheduled_quantile(confidence, scheduled, settings.risk_quantile)
+        candidates = candidates & (confidence >= max(0.0, 1 - settings.risk_bound) * standard)
+    sureness = confidence if settings.risk_filter == "relative" else -risk
+    candidates = keep_apart(rank_cells(sureness, candidates), candidates, state.grid, settings.spacing)
+
+    rank = rank_cells(sureness, candidates)
+    accepted = accumulate_risk(risk, rank, candidates, settings.risk_filter)
+    if settings.risk_filter in ("budget", "entropy"):
+        candidates = candidates & (accepted <= settings.risk_bound)
+    most = torch.floor(settings.rescue_cap * scheduled.sum(dim=1, keepdim=True))
+    rescued = candidates & (rank < most)
+    return rescued, torch.where(rescued, accepted, 0.0).amax(dim=1)
+
+
+def cell_risk(prediction: Prediction, risk_filter: str) -> Tensor:
+    """Risk of each cell [b, N]: 1 minus the largest probability, or for the entropy filter the entropy in nats."""
+    if risk_filter == "entropy":
+        if prediction.entropy is None:
+            raise RuntimeError("the entropy filter needs a token draw that returns entropies")
+        return prediction.entropy
+    return (1 - prediction.max_probability).clamp_min(0)
+
+
+def accumulate_risk(risk: Tensor, rank: Tensor, candidates: Tensor, risk_filter: str) -> Tensor:
+    """Risk of unmasking a candidate together with all ranked before it, [b, N]: the sum of the risks.
+
+    For the entropy filter the largest is left out: sum H - max H bounds the KL divergence of the joint draw
+    (EB-Sampler, arXiv 2505.24857). There the candidates are ranked by entropy, so the largest is the cell itself.
+    """
+    in_order = torch.zeros_like(risk).scatter_(1, rank, torch.where(candidates, risk, 0.0))
+    total = in_order.cumsum(dim=1)
+    if risk_filter == "entropy":
+        total = total - in_order
+    return total.gather(1, rank)
+
+
+def scheduled_quantile(confidence: Tensor, scheduled: Tensor, quantile: float) -> Tensor:
+    """Quantile (lower) of the confidences of the scheduled cells of each image, [b, 1]."""
+    ascending = torch.where(scheduled, confidence, torch.inf).sort(dim=1).values
+    count = scheduled.sum(dim=1, keepdim=True)
+    index = torch.floor(quantile * (count - 1).clamp_min(0)).to(torch.int64)
+    return ascending.gather(1, index)
+
+
+def distance_bound(prediction: Prediction, unmasked: Tensor) -> Tensor:
+    """Bound [b] on the total-variation distance between drawing these cells at once and drawing them jointly.
+
+    min(sum e, 2 (sum e - max e), 1) with e = 1 - max p. It holds only where the cells were chosen before the tokens
+    were drawn, and the tokens from the whole of p.
+    """
+    risk = torch.where(unmasked, (1 - prediction.max_probability).clamp_min(0), 0.0)
+    total = risk.sum(dim=1)
+    return torch.minimum(total, 2 * (total - risk.amax(dim=1))).clamp(0, 1)

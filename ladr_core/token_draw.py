@@ -1,0 +1,151 @@
+"""Drawing one token for every masked cell, with its confidence and entropy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .step import StepState
+
+LEAST_TEMPERATURE = 1e-6  # a lower one acts as 0: logits divided by it would leave the range of float32
+MOST_NUMBERS_AT_ONCE = 2**25  # rows are drawn in parts of so many probabilities, to bound memory
+
+
+@dataclass(frozen=True)
+class TokenDraws:
+    """The draws of M masked cells, each [M]; see Prediction for the meaning."""
+
+    tokens: Tensor
+    confidence: Tensor
+    max_probability: Tensor
+    entropy: Tensor | None = None
+    divergence: Tensor | None = None
+
+
+class TokenDraw(Protocol):
+    """A way of drawing tokens from logits."""
+
+    def draw(self, logits: Tensor, state: StepState, positions: Tensor) -> TokenDraws:
+        """Draw a token for each row of logits [M, K]; positions [M]: its cell in the flattened [b, N] of the state."""
+        ...
+
+
+class InverseCdfDraw:
+    """Draws with one uniform number per cell: the token at which the cumulated probability passes it.
+
+    All N cells get a number in every step, known or not, so that a cell's number does not depend on the other cells.
+    Probabilities are those after guidance and temperature; top-k and top-p limit the draw, not the confidence.
+    Temperature 0, and any below LEAST_TEMPERATURE, takes the most probable token, draws nothing, and reads its
+    confidence at temperature 1.
+    One object serves one run, as the divergence needs the step before.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        *,
+        needs_entropy: bool = False,
+        needs_divergence: bool = False,
+    ) -> None:
+        self._temperature = effective_temperature(temperature)
+        self._top_k = top_k
+        self._top_p = top_p
+        self._needs_entropy = needs_entropy
+        self._needs_divergence = needs_divergence
+        self._previous = torch.empty(0)  # log probabilities [M, K] of the step before
+        self._previous_cells = torch.empty(0, dtype=torch.int64)  # and their places in the flattened batch
+
+    def draw(self, logits: Tensor, state: StepState, positions: Tensor) -> TokenDraws:
+        """See TokenDraw."""
+        uniform = state.uniform().flatten()[positions] if self._temperature > 0 else None
+        rows_at_once = max(1, MOST_NUMBERS_AT_ONCE // logits.shape[1])
+        parts = []
+        kept = []
+        for start in range(0, logits.shape[0], rows_at_once):
+            part = slice(start, start + rows_at_once)
+            log_probabilities = self._log_probabilities(logits[part])
+            parts.append(self._draw_part(log_probabilities, None if uniform is None else uniform[part]))
+            if self._needs_divergence:
+                kept.append(log_probabilities)
+        divergence = self._divergence(torch.cat(kept), state, positions) if kept else None
+        return TokenDraws(
+            tokens=torch.cat([p.tokens for p in parts]),
+            confidence=torch.cat([p.confidence for p in parts]),
+            max_probability=torch.cat([p.max_probability for p in parts]),
+            entropy=torch.cat([p.entropy for p in parts if p.entropy is not None]) if self._needs_entropy else None,
+            divergence=divergence,
+        )
+
+    def _log_probabilities(self, logits: Tensor) -> Tensor:
+        scaled = logits.to(torch.float32)
+        if self._temperature > 0:
+            scaled = scaled / self._temperature
+        return torch.log_softmax(scaled, dim=-1)
+
+    def _draw_part(self, log_probabilities: Tensor, uniform: Tensor | None) -> TokenDraws:
+        probabilities = log_probabilities.exp()
+        max_probability, most_probable = probabilities.max(dim=-1)
+        if uniform is None:
+            tokens = most_probable
+        else:
+            tokens = draw_by_inverse_cdf(restrict(probabilities, self._top_k, self._top_p), uniform)
+        entropy = None
+        if self._needs_entropy:
+            entropy = -(probabilities * log_probabilities).sum(dim=-1)
+        confidence = probabilities.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+        return TokenDraws(tokens, confidence, max_probability, entropy)
+
+    def _divergence(self, log_probabilities: Tensor, state: StepState, positions: Tensor) -> Tensor:
+        """KL [M] of these probabilities from those the same cells had in the step before, inf where they had none."""
+        cells = state.grid.cells
+        batch_rows = torch.tensor(state.rows, device=positions.device)
+        places = batch_rows[positions // cells] * cells + positions % cells
+        result = torch.full(places.shape, torch.inf, device=places.device)
+        if self._previous_cells.numel():
+            # Masked cells stay a subset of those of the step before, so all of them are found.
+            index = torch.searchsorted(self._previous_cells, places)
+            result = (log_probabilities.exp() * (log_probabilities - self._previous[index])).sum(dim=-1).clamp_min(0)
+        self._previous, self._previous_cells = log_probabilities, places
+        return result
+
+
+def effective_temperature(temperature: float) -> float:
+    """The temperature, or 0 where it is too small to divide by."""
+    return temperature if temperature >= LEAST_TEMPERATURE else 0.0
+
+
+def restrict(probabilities: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Set to zero all but the top_k most probable and the smallest set that reaches top_p; [M, K], not rescaled.
+
+    Codes as probable as the last one kept are kept too, so that the result does not depend on the order of a sort.
+    """
+    if (top_k <= 0 or top_k >= probabilities.shape[-1]) and top_p >= 1:
+        return probabilities
+    sorted_probabilities = probabilities.sort(dim=-1, descending=True).values
+    keep = torch.ones_like(sorted_probabilities, dtype=torch.bool)
+    if top_k > 0:
+        keep[:, top_k:] = False
+    if top_p < 1:
+        before = sorted_probabilities.cumsum(dim=-1) - sorted_probabilities
+        keep &= before < top_p
+        keep[:, 0] = True
+    least = torch.where(keep, sorted_probabilities, torch.inf).amin(dim=-1, keepdim=True)
+    return torch.where(probabilities >= least, probabilities, 0.0)
+
+
+def draw_by_inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
+    """Index [M] at which the cumulated weights [M, K] pass the uniform number [M] times their sum.
+
+    A weight of zero is never drawn.
+    """
+    cumulated = weights.cumsum(dim=-1)
+    total = cumulated[:, -1]
+    # Rounding may lift u * total to the total itself, beyond every cell of the sum.
+    target = torch.minimum(uniform.to(total) * total, torch.nextafter(total, torch.zeros_like(total)))
+    tokens = torch.searchsorted(cumulated, target.unsqueeze(-1), right=True).squeeze(-1)
+    return tokens.clamp_max(weights.shape[-1] - 1)
