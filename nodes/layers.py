@@ -17,6 +17,14 @@ class ReadableWeight:
 
     stays_in_place = False  # where it was loaded: nothing moves it to the card
 
+    def _load_from_state_dict(self, *args: Any) -> None:
+        """torch's own way of taking weights; layers with one of their own are made whole by ComfyUI.
+
+        Newer cores else make a layer without weights, to save the memory of the empty ones. Ours are made on the meta
+        device, where they take none, and get the mapped tensors of the file, which takes none either.
+        """
+        torch.nn.Module._load_from_state_dict(self, *args)  # type: ignore[arg-type]
+
     def read_weight(self, like: Tensor, rows: slice | None = None) -> Tensor:
         """The weight on the device and in the dtype of `like`; only the rows asked for are moved."""
         if self.weight_function:  # a LoRA on a layer that is not loaded: the patch needs the whole weight

@@ -4,6 +4,7 @@ COMFYUI_PATH    a ComfyUI folder that is ready to run; COMFYUI_PYTHON names its 
 COMFYUI_SRC     or: a git repository or work tree of ComfyUI, from which a copy and an environment are made once
 COMFYUI_REF     commit or branch of COMFYUI_SRC (default: its HEAD)
 COMFYUI_WORK    where that copy lives (default: a folder in the system's temporary directory)
+COMFYUI_PACKS   further node packs for every server: folders, separated like those of PATH
 COMFYUI_TORCH   torch of that environment (default: torch==2.13.0); torchvision and torchaudio come without dependencies
 """
 
@@ -144,7 +145,9 @@ class Server:
         comfy, python = find_comfyui()
         for folder in ("custom_nodes", "models/dllm", "models/loras", "input", "output", "temp", "user"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
-        for name, source in (("ComfyUI-LADR", self.pack), ("ladr_probe", PROBE_PACK)):
+        packs = {"ComfyUI-LADR": self.pack, "ladr_probe": PROBE_PACK}
+        further = (Path(folder) for folder in os.environ.get("COMFYUI_PACKS", "").split(os.pathsep) if folder)
+        for name, source in {**packs, **{folder.name: folder.resolve() for folder in further}}.items():
             link = self.base / "custom_nodes" / name
             if not link.exists():
                 link.symlink_to(source, target_is_directory=True)

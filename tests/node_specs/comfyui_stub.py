@@ -122,7 +122,7 @@ def _io() -> types.ModuleType:
     return io
 
 
-def _modules() -> dict[str, types.ModuleType]:
+def stub_modules() -> dict[str, types.ModuleType]:
     names = (
         "comfy", "comfy.ldm", "comfy.ldm.modules", "comfy.ldm.modules.attention", "comfy.model_management",
         "comfy.model_patcher", "comfy.ops", "comfy.sd", "comfy.utils", "comfy_api", "comfy_api.latest",
@@ -156,7 +156,7 @@ def load_pack() -> types.ModuleType:
     """Import the pack under a name of its own, as ComfyUI's loader does, on top of the stub."""
     if PACK_NAME in sys.modules:
         return sys.modules[PACK_NAME]
-    sys.modules.update(_modules())
+    sys.modules.update(stub_modules())
     spec = importlib.util.spec_from_file_location(
         PACK_NAME, PACK / "__init__.py", submodule_search_locations=[str(PACK)]
     )
