@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import comfy.model_management
+import comfy.utils
 import torch
 
 from ..ladr_core.checkpoint import load_dllm
@@ -14,7 +15,7 @@ from ..ladr_core.weight_dtype import find_dtype
 from .clip import make_clip
 from .layers import Layers
 from .model import make_model
-from .model_folder import checkpoint_path
+from .model_folder import checkpoint_path, model_roots
 from .vae import TokenVAE
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,10 @@ def load(checkpoint: str, dtype_choice: str) -> tuple[Any, Any, Any]:
     path = checkpoint_path(checkpoint)
     started = time.perf_counter()
     offload = comfy.model_management.unet_offload_device()
-    dllm = load_dllm(path, operations=Layers, dtype=dtype, device=offload)
+    dllm = load_dllm(
+        path, operations=Layers, dtype=dtype, device=offload, vq_folders=model_roots(),
+        memory_map=not comfy.utils.DISABLE_MMAP,
+    )  # fmt: skip
     log.info("Loaded dLLM %s in %.1f s", dllm.name, time.perf_counter() - started)
     vae = TokenVAE(dllm.vq)
     return make_model(dllm, vae), make_clip(), vae

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import os
+import stat
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,15 +13,21 @@ from pathlib import Path
 import folder_paths
 
 from ..ladr_core.checkpoint.families import FAMILIES, find_family
+from ..ladr_core.checkpoint.header import LARGEST_HEADER, read_header
 from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
-from ..ladr_core.errors import InputError
+from ..ladr_core.errors import CheckpointError, InputError
+from ..ladr_core.file_reading import open_regular, read_fields
 from ..ladr_core.models.builtin.loading import CONFIG_KEY, WEIGHTS
+from .folder_listing import read_folder
+
+log = logging.getLogger(__name__)
 
 FOLDER_KEY = "dllm"
 SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
 BUILTIN = "built-in shapes"
 _VQ_NAMES = {family.vq_folder + ".safetensors" for family in FAMILIES}  # an image tokenizer beside its model
-_LONGEST_HEADER = 100 * 1024**2
+_MOST_NAMES = 8  # under which one folder is listed, where links give it more than one
+_DEEPEST = 24  # folders within folders
 
 
 def register_model_folder() -> None:
@@ -47,7 +54,7 @@ def checkpoint_path(name: str) -> Path:
         return WEIGHTS
     relative = str(name).replace("\\", "/")
     parts = relative.split("/")
-    if any(part in ("", ".", "..") or ":" in part for part in parts):
+    if any(part in ("", ".", "..") or ":" in part or "\0" in part for part in parts):
         raise InputError(
             "checkpoint", repr(name), f"names inside models/{FOLDER_KEY} and the other model folders",
             "Choose an entry of the list",
@@ -64,53 +71,70 @@ def checkpoint_path(name: str) -> Path:
 
 
 def _checkpoints(root: Path, ours: bool) -> Iterator[Path]:
-    """Folders and files of models this pack knows; in models/dllm every single file is offered."""
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders.sort()
-        here = Path(folder)
-        if here != root and "config.json" in files:
-            subfolders.clear()
-            if _is_dllm_folder(here):
+    """Folders and files of models this pack knows; in models/dllm every single file and every folder of shards.
+
+    Nothing of what lies there may raise or block: ComfyUI asks for the list while it builds the schema of all nodes.
+    """
+    visits: dict[tuple[int, int], int] = {}
+    waiting = [root]
+    while waiting:
+        here = waiting.pop()
+        found = read_folder(here)
+        if found is None:
+            continue
+        visits[found.identity] = visits.get(found.identity, 0) + 1
+        if visits[found.identity] > _MOST_NAMES or len(here.parts) - len(root.parts) > _DEEPEST:
+            continue  # links that lead back up
+        if here != root and ("config.json" in found.files or (ours and found.is_model)):
+            if "config.json" not in found.files or _is_dllm_folder(here):
                 yield here
             continue
-        weights = (here / name for name in sorted(files) if name.endswith(".safetensors") and name not in _VQ_NAMES)
-        yield from (path for path in weights if ours or _is_dllm_file(path))
+        waiting += [here / name for name in reversed(found.folders)]
+        weights = (here / name for name in found.files if name.endswith(".safetensors") and name not in _VQ_NAMES)
+        yield from (path for path in weights if (path.is_file() if ours else _is_dllm_file(path)))
 
 
 def _is_dllm_folder(folder: Path) -> bool:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and find_family(config, has_vqvae=(folder / "vqvae").is_dir()) is not None
-
-
-def file_metadata(path: Path) -> dict[str, str]:
-    """The metadata in a safetensors header; empty where there is none or the file is none."""
+    path = folder / "config.json"
     try:
         state = path.stat()
-        return _read_metadata(path, state.st_mtime_ns, state.st_size)
+        return _reads_as_dllm(path, state.st_mtime_ns, state.st_size)
     except OSError:
-        return {}
+        return False
 
 
 @lru_cache(maxsize=4096)
-def _read_metadata(path: Path, changed: int, size: int) -> dict[str, str]:
-    """Read a header once per state of the file."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size, _LONGEST_HEADER):
-            return {}
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            return {}
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return metadata if isinstance(metadata, dict) else {}
+def _reads_as_dllm(path: Path, changed: int, size: int) -> bool:
+    """Read a configuration once per state of the file; one that is damaged is no model's, and the log says so."""
+    try:
+        config = read_fields(path).values
+    except CheckpointError as error:
+        if size:
+            log.warning("Not offered by Load dLLM: %s", error)
+        return False
+    return find_family(config, has_vqvae=(path.parent / "vqvae").is_dir()) is not None
 
 
 def _is_dllm_file(path: Path) -> bool:
-    return bool(file_metadata(path).keys() & {CONFIG_KEY, SINGLE_FILE_KEY})
+    """Whether the header of a file names one of our kinds of models, read once per state of the file."""
+    try:
+        state = path.stat()
+        return stat.S_ISREG(state.st_mode) and _names_a_dllm(path, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=200_000)
+def _names_a_dllm(path: Path, changed: int, size: int) -> bool:
+    marks = [key.encode() for key in (CONFIG_KEY, SINGLE_FILE_KEY)]
+    try:
+        with open_regular(path, "") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size, LARGEST_HEADER) or not any(mark in file.read(length) for mark in marks):
+                return False
+        return bool(read_header(path).metadata.keys() & {CONFIG_KEY, SINGLE_FILE_KEY})
+    except (CheckpointError, OSError):
+        return False
 
 
 def _roots(key: str) -> list[Path]:
@@ -119,3 +143,8 @@ def _roots(key: str) -> list[Path]:
     except KeyError:
         return []
     return [Path(folder) for folder in folders if os.path.isdir(folder)]
+
+
+def model_roots() -> list[Path]:
+    """Every folder in which a model's image tokenizer may lie, by the keys that the loader searches and ``vae``."""
+    return list(dict.fromkeys(root for key in (*SEARCHED_KEYS, "vae") for root in _roots(key)))

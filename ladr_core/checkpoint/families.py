@@ -16,6 +16,7 @@ class Family:
     page: str  # of the weights
     vq_page: str
     vq_folder: str
+    vq_repository: str  # on the hub, OWNER/NAME
     architectures: tuple[str, ...]
     model_types: tuple[str, ...]
     bytes_in_16_bit: int  # of the transformer's weights, as published
@@ -28,6 +29,7 @@ LUMINA_DIMOO = Family(
     page="https://huggingface.co/Alpha-VLLM/Lumina-DiMOO",
     vq_page="https://huggingface.co/Alpha-VLLM/Lumina-DiMOO/tree/main/vqvae",
     vq_folder="vqvae",
+    vq_repository="Alpha-VLLM/Lumina-DiMOO",
     architectures=("LLaDAForMultiModalGeneration",),
     model_types=(),
     bytes_in_16_bit=2 * 8_081_805_312,
@@ -39,6 +41,7 @@ MMADA = Family(
     page="https://huggingface.co/Gen-Verse/MMaDA-8B-MixCoT",
     vq_page="https://huggingface.co/showlab/magvitv2",
     vq_folder="magvitv2",
+    vq_repository="showlab/magvitv2",
     architectures=("MMadaModelLM",),
     model_types=("mmada",),
     bytes_in_16_bit=2 * 8_082_690_048,
@@ -48,12 +51,14 @@ FAMILIES = (LUMINA_DIMOO, MMADA)
 
 
 def find_family(config: Mapping[str, Any], *, has_vqvae: bool = False) -> Family | None:
-    """The family a transformer's ``config.json`` belongs to."""
-    named = set(config.get("architectures") or ()) | {config.get("_class_name")}
+    """The family a transformer's ``config.json`` belongs to, whatever else stands in it."""
+    architectures = config.get("architectures")
+    named = [*(architectures if isinstance(architectures, list) else ()), config.get("_class_name")]
+    model_type = config.get("model_type")
     for family in FAMILIES:
-        if named & set(family.architectures) or config.get("model_type") in family.model_types:
+        if any(name in family.architectures for name in named) or model_type in family.model_types:
             return family
-    if config.get("model_type") == "llada" and {"llm_vocab_size", "num_vq_tokens"} & config.keys():
+    if model_type == "llada" and {"llm_vocab_size", "num_vq_tokens"} & config.keys():
         return MMADA  # some copies keep the type of the text model it grew from
     # Lumina-DiMOO's own type is that of the text model it grew from; its image tokenizer beside it tells.
-    return LUMINA_DIMOO if config.get("model_type") == "llada" and has_vqvae else None
+    return LUMINA_DIMOO if model_type == "llada" and has_vqvae else None

@@ -1,6 +1,7 @@
-"""Weights stored in 8 bits: float8 e4m3 with one scale per layer, by ComfyUI's convention.
+"""Weights stored in 8 bits: float8 e4m3 with a scale, by ComfyUI's convention one number for each layer.
 
-A stored weight times its layer's ``scale_weight`` is the weight; an empty tensor ``scaled_fp8`` marks the file.
+A stored weight times its layer's ``scale_weight`` is the weight; an empty tensor ``scaled_fp8`` marks the file. Files
+of others may have a scale for each row or block instead; see `scales`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import CheckpointError
+from .scales import expand_scale
+
 FLOAT8 = torch.float8_e4m3fn
 LARGEST = 448.0  # of float8 e4m3
 ROWS_AT_ONCE = 2048  # keeps the float32 copies of a large layer small
-MARKER, SCALE = "scaled_fp8", "scale_weight"
+SCALE = "scale_weight"
 
 
-def quantise_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
+def quantise_weight(weight: Tensor, name: str = "A weight") -> tuple[Tensor, Tensor]:
     """A weight in float8 and its scale (float32, no axes), the smallest power of two that makes all numbers fit."""
     weight = weight.float()
-    largest = max(float(weight.abs().max()) / LARGEST, torch.finfo(torch.float32).tiny)
+    largest = float(weight.abs().max()) / LARGEST
+    if not math.isfinite(largest):
+        raise CheckpointError(f"{name} holds numbers that are not finite; download the weights again.")
+    largest = max(largest, torch.finfo(torch.float32).tiny)
     # A power of two is exact in every dtype, and float8 has the same relative spacing below its largest number.
     scale = torch.tensor(2.0 ** math.ceil(math.log2(largest)), device=weight.device)
     return (weight / scale).clamp(-LARGEST, LARGEST).to(FLOAT8), scale
@@ -73,7 +80,8 @@ def scaled_layers(operations: Any) -> Any:
 
         def forward(self, x: Tensor) -> Tensor:
             """Map x [..., inputs] to [..., outputs]."""
-            if x.dtype == torch.float16:  # a scaled input would be too small for it, an unscaled output too large
+            if x.dtype == torch.float16 or self.scale_weight.dim():
+                # In float16 a scaled input would be too small, an unscaled output too large.
                 return F.linear(x, self.read_weight(x), None if self.bias is None else self.bias.to(x))
             # The input is scaled because the weight is larger; in float32 because 16 bits may not hold the scale.
             return super().forward((x.float() * self.scale_weight.to(x.device)).to(x))
@@ -82,22 +90,27 @@ def scaled_layers(operations: Any) -> Any:
             """See leaf_weight."""
             read = getattr(super(), "read_weight", None)
             if read is not None:
-                return self._scaled(read(like, rows)).to(like)
+                return self._scaled(read(like, rows), rows).to(like)
             weight = self.weight if rows is None else self.weight[rows]
-            return self._scaled(weight.to(like.device)).to(like)
+            return self._scaled(weight.to(like.device), rows).to(like)
 
         def convert_weight(self, weight: Tensor, inplace: bool = False, **_: Any) -> Tensor:
             """The weight that a stored one stands for; ComfyUI asks for it before it applies a LoRA."""
             return self._scaled(weight).to(weight)
 
-        def _scaled(self, weight: Tensor) -> Tensor:
-            return weight.float() * self.scale_weight.to(weight.device)
+        def _scale(self, device: Any, rows: slice | None = None) -> Tensor:
+            """Without axes, or for the rows asked for."""
+            scale = expand_scale(self.scale_weight.to(device), (self.out_features, self.in_features))
+            return scale if rows is None or not scale.dim() else scale[rows]
+
+        def _scaled(self, weight: Tensor, rows: slice | None = None) -> Tensor:
+            return weight.float() * self._scale(weight.device, rows)
 
         def set_weight(
             self, weight: Tensor, inplace_update: bool = False, seed: Any = None, return_weight: bool = False, **_: Any
         ) -> Tensor | None:
             """Store a changed weight; ComfyUI calls this after it has applied a LoRA."""
-            stored = weight.float() / self.scale_weight.to(weight.device)
+            stored = weight.float() / self._scale(weight.device).clamp_min(torch.finfo(torch.float32).tiny)
             stored = round_randomly(stored, seed or 0) if self.weight.dtype == FLOAT8 else stored.to(self.weight.dtype)
             if return_weight:
                 return stored

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, cut
 
 SHORT_JSON = "less than 1 kB"  # config.json of an image tokenizer
 # As on the page of LLaDA-8B-Instruct, which both models grew from: its tokenizer has 6.1 MB, saved again 9.75.
 CONFIG_JSON = "about 1.4 kB"
 TOKENIZER_JSON = "about 6 to 10 MB"
+_OTHER_KINDS = {
+    (".bin", ".pt", ".pth", ".ckpt", ".pkl"): "loads no pickled files",
+    (".gguf",): "reads no GGUF files; get the .safetensors files as published",
+}
 _INDEX_SHARD = "model-00001-of-00004.safetensors"
 
 
@@ -36,12 +40,21 @@ def incomplete(title: str, missing: Sequence[MissingFile]) -> CheckpointError:
         f"get {'it' if len(files) == 1 else 'them'} from {page}"
         for (folder, page, or_else), files in groups.items()
     ]
-    pickled = [
-        f" {', '.join(names[:3])} cannot be read: this pack loads no pickled files."
-        for folder in dict.fromkeys(file.folder for file in missing)
-        if (names := sorted(path.name for path in folder.glob("*.bin")))
-    ]
-    return CheckpointError(f"{title} is incomplete: {'; '.join(parts)}.{''.join(pickled)}")
+    return CheckpointError(f"{title} is incomplete: {'; '.join(parts)}.{unreadable(f.folder for f in missing)}")
+
+
+def unreadable(folders: Iterable[Path]) -> str:
+    """What lies in these folders in place of what is missing, and why it cannot be used; begins with a space."""
+    sentences = []
+    for folder in dict.fromkeys(folders):
+        for endings, why in _OTHER_KINDS.items():
+            try:
+                names = sorted(cut(path.name, 80) for path in folder.iterdir() if path.suffix.lower() in endings)
+            except OSError:
+                continue
+            if names:
+                sentences.append(f" {', '.join(names[:3])} cannot be read: this pack {why}.")
+    return "".join(sentences)
 
 
 def index_bytes(names: Mapping[str, int]) -> int:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, cut
+from ..file_reading import ELSEWHERE, open_regular, read_fields, reason
 from .header import Header, read_header, readable_bytes
 from .missing import MissingFile, index_bytes
+from .scales import makers_of
 
 logger = logging.getLogger(__name__)
 
 INDEX = "model.safetensors.index.json"
 LISTED = 8  # names in a message
+_TORCH_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+}  # fmt: skip
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.safetensors")
 
 
@@ -81,24 +89,34 @@ class TensorFiles:
     def check(
         self, expected: Mapping[str, tuple[int, ...]], what: str, page: str, optional: Iterable[str] = ()
     ) -> None:
-        """Compare names and shapes with the model's: missing or misshapen tensors are an error, others a notice."""
+        """Compare names and shapes with the model's.
+
+        Missing or misshapen tensors are an error, and so are unknown ones within the model's own layers, without which
+        its weights may mean something else. Others are a notice.
+        """
         names = self.names
         allowed = set(optional)
         missing = [name for name in expected if name not in names and name not in allowed]
-        surplus = [stored for own, stored in names.items() if own not in expected and own not in allowed]
+        surplus = [own for own in names if own not in expected and own not in allowed]
+        within = [names[own] for own in surplus if _is_within(own, expected)]
+        apart = [names[own] for own in surplus if not _is_within(own, expected)]
         misshapen = [
             f"{stored} in {self._places[stored].path.name} is {list(self.shape(name))} instead of {list(shape)}"
             for name, shape in expected.items()
             if (stored := names.get(name)) is not None and self.shape(name) != tuple(shape)
         ]
-        notice = f"{len(surplus)} tensors are not part of {what}: {_listed(surplus)}" if surplus else ""
-        if not missing and not misshapen:
+        notice = f"{len(apart)} tensors are not part of {what}: {_listed(apart)}" if apart else ""
+        if not missing and not misshapen and not within:
             if notice:
                 logger.warning("%s.", notice)
             return
         shaped = [f"{name} {list(expected[name])}{self._should_be(name)}" for name in missing]
         parts = [f"{len(missing)} tensors are missing: {_listed(shaped)}"] if missing else []
         parts += [f"{len(misshapen)} have the wrong shape: {_listed(misshapen)}"] if misshapen else []
+        if within:
+            made = makers_of(within)
+            by = f" (written by {made}, which this pack does not read)" if made else ""
+            parts.append(f"{len(within)} lie within its layers and are not understood{by}: {_listed(within)}")
         parts += [notice] if notice else []
         folder = self.headers[0].path.parent if self.headers else "the folder"
         size = f" (about {readable_bytes(self.full_bytes)})" if self.full_bytes else ""
@@ -109,24 +127,62 @@ class TensorFiles:
     def _should_be(self, own_name: str) -> str:
         return f" of {self._index[own_name]}" if own_name in self._index else ""
 
-    def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Own names and tensors, file by file, each a view of the memory-mapped file."""
-        from safetensors import safe_open
-
+    def tensors(self, memory_map: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Own names and tensors, file by file: views of the memory-mapped files, or copies read without mapping."""
         for number, header in enumerate(self.headers):
             logger.info("Reading %s (%d of %d)", header.path.name, number + 1, len(self.headers))
-            with safe_open(str(header.path), framework="pt", device="cpu") as file:
+            with (_mapped if memory_map else _unmapped)(header) as read:
                 for name in header.tensors:
                     if self._is_ours(name):
-                        yield self._own(name), file.get_tensor(name)
+                        yield self._own(name), read(name)
 
-    def tensor(self, own_name: str) -> Tensor:
-        """One tensor by its own name, a view of the memory-mapped file."""
-        from safetensors import safe_open
-
+    def tensor(self, own_name: str, memory_map: bool = True) -> Tensor:
+        """One tensor by its own name, a view of the memory-mapped file or a copy."""
         stored = self.names[own_name]
-        with safe_open(str(self._places[stored].path), framework="pt", device="cpu") as file:
-            return file.get_tensor(stored)
+        with (_mapped if memory_map else _unmapped)(self._places[stored]) as read:
+            return read(stored)
+
+
+@contextmanager
+def _mapped(header: Header) -> Iterator[Callable[[str], Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(header.path), framework="pt", device="cpu") as file:
+            yield file.get_tensor
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{header.path} cannot be read ({reason(error)}); download it again.") from error
+
+
+@contextmanager
+def _unmapped(header: Header) -> Iterator[Callable[[str], Tensor]]:
+    """Reads tensors into memory of their own: nothing that happens to the file afterwards can touch them."""
+    remedy = f"download it again from {ELSEWHERE}"
+    with open_regular(header.path, remedy) as file:
+
+        def read(name: str) -> Tensor:
+            stored = header.tensors[name]
+            if stored.dtype not in _TORCH_DTYPES:
+                raise CheckpointError(f"{name} in {header.path} is stored as {stored.dtype}; {remedy}.")
+            content = torch.empty(stored.bytes, dtype=torch.uint8)
+            file.seek(header.data_start + stored.start)
+            try:
+                count = file.readinto(content.numpy())  # type: ignore[attr-defined]
+            except OSError as error:
+                raise CheckpointError(f"{header.path} cannot be read ({reason(error)}); {remedy}.") from error
+            if count != stored.bytes:
+                raise CheckpointError(f"{header.path} was cut off while it was read; {remedy}.")
+            return content.view(_TORCH_DTYPES[stored.dtype]).reshape(stored.shape)
+
+        yield read
+
+
+def _is_within(own_name: str, expected: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether an unknown tensor belongs to a layer that the model has, or to one block more of the same kind."""
+    layers = {name.rpartition(".")[0] for name in expected}
+    parts = own_name.split(".")
+    inside = any(".".join(parts[:length]) in layers for length in range(1, len(parts)))
+    return inside or bool(re.match(r"transformer\.blocks\.\d+\.", own_name))
 
 
 def missing_files(folder: Path, page: str, sizes: Mapping[str, int]) -> list[MissingFile]:
@@ -161,15 +217,18 @@ def read_index(folder: Path, page: str) -> dict[str, str]:
     path = folder / INDEX
     if not path.is_file():
         return {}
-    try:
-        weight_map: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-        names = set(weight_map.values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        size = f"it has {path.stat().st_size} bytes"
-        raise CheckpointError(f"{path} is damaged ({size}); download it again from {page}.") from error
-    if any(Path(name).name != name for name in names):
-        raise CheckpointError(f"{path} names files outside its folder; download it again from {page}.")
-    return weight_map
+    weight_map = read_fields(path, page).below("weight_map")
+    names = {name: weight_map.text(name) for name in weight_map}
+    for name in set(names.values()):
+        if Path(name).name != name or "\\" in name or ":" in name or "\0" in name:
+            raise CheckpointError(f"{path} names files outside its folder; download it again from {page}.")
+        if not name.endswith(".safetensors"):
+            raise CheckpointError(
+                f"{path} names {cut(name, 60)}, which is not a .safetensors file; download it again from {page}."
+            )
+    if not names:
+        raise CheckpointError(f"{path} names no files; download it again from {page}.")
+    return names
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -190,4 +249,4 @@ def _about(count: float) -> str:
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    return ", ".join(cut(name, 120) for name in names[:LISTED]) + more

@@ -7,14 +7,15 @@ Parameter names are those of the published checkpoints without their leading ``m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, cut, shown
+from ..file_reading import Fields
 from ..leaf_weight import leaf_weight
 from .packing import Attention, PackedRows, rotary_tables
 
@@ -34,6 +35,11 @@ REQUIRED: dict[str, Any] = {
     "scale_logits": False,
     "weight_tying": False,
 }
+MOST_WIDTH, MOST_LAYERS, MOST_ROWS = 2**16, 1024, 2**24  # far beyond any model; what is larger is a damaged file
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if isinstance(value, bool) else repr(cut(value, 60)) if isinstance(value, str) else shown(value)
 
 
 @dataclass(frozen=True)
@@ -52,19 +58,40 @@ class LLaDAConfig:
     learned_positions: bool = False
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> LLaDAConfig:
-        """Read the fields this class knows from a checkpoint's ``config.json``; other kinds of model are refused."""
-        refused = [name for name, right in REQUIRED.items() if values.get(name) not in (None, right)]
+    def from_dict(cls, values: Mapping[str, Any] | Fields) -> LLaDAConfig:
+        """Read the fields this class knows from a checkpoint's ``config.json``; other kinds of model are refused.
+
+        Raises CheckpointError, which names the entry that is missing, of another type or out of range.
+        """
+        given = Fields.of(values, "config.json")
+        refused = [name for name, right in REQUIRED.items() if given.values.get(name) not in (None, right)]
         if refused:
-            listed = ", ".join(f"{name} = {values[name]!r} (expected {REQUIRED[name]!r})" for name in refused)
-            raise CheckpointError(f"config.json describes another kind of transformer: {listed}.")
-        known = {f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None}
-        known.setdefault("embedding_size", values.get("vocab_size"))
-        if values.get("multi_query_attention"):
-            known["n_kv_heads"] = 1
-        if "mlp_hidden_size" not in known:
-            known["mlp_hidden_size"] = int(values.get("mlp_ratio", 4)) * int(values["d_model"])
-        return cls(**known)
+            listed = ", ".join(
+                f"{name} = {_quoted(given.values[name])} (expected {REQUIRED[name]!r})" for name in refused
+            )
+            raise CheckpointError(f"{given.source} describes another kind of transformer: {listed}.")
+        width = given.whole("d_model", 1, MOST_WIDTH)
+        heads = given.whole("n_heads", 1, MOST_WIDTH)
+        if width % heads or width // heads % 2:
+            raise given.wrong("n_heads", f"a number that cuts d_model = {width} into equal parts of an even width")
+        kv_heads = given.whole("n_kv_heads", 1, MOST_WIDTH, None)
+        kv_heads = 1 if given.flag("multi_query_attention", False) else kv_heads
+        if kv_heads is not None and heads % kv_heads:
+            raise given.wrong("n_kv_heads", f"a divisor of n_heads = {heads}")
+        wide = given.whole("mlp_hidden_size", 1, 64 * MOST_WIDTH, 0) or given.whole("mlp_ratio", 1, 64, 4) * width
+        rows = "embedding_size" if "embedding_size" in given else "vocab_size"
+        return cls(
+            d_model=width,
+            n_layers=given.whole("n_layers", 1, MOST_LAYERS),
+            n_heads=heads,
+            mlp_hidden_size=wide,
+            embedding_size=given.whole(rows, 1, MOST_ROWS),
+            n_kv_heads=kv_heads,
+            rope_theta=given.number("rope_theta", 1.0, 1e12, cls.rope_theta),
+            rms_norm_eps=given.number("rms_norm_eps", 1e-12, 0.1, cls.rms_norm_eps),
+            max_sequence_length=given.whole("max_sequence_length", 1, MOST_ROWS, cls.max_sequence_length),
+            learned_positions=given.flag("learned_positions", False),
+        )
 
     @property
     def head_dim(self) -> int:

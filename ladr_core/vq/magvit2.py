@@ -13,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..file_reading import Fields
 from .convolution import NORM_EPS, Downsample, ResidualBlock, Upsample
 from .footprint import bytes_to_ask_for, decoder_channels, encoder_channels
 from .index_check import require_codebook_indices
 
 GROUPS = 32
 SHORTCUT = "nin_shortcut"
+MOST_BITS, MOST_WIDTH, MOST_LEVELS = 16, 4096, 8  # beyond any published one
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,27 @@ class MAGVITv2Config:
     decoder_blocks: tuple[int, ...] = (4, 4, 3, 4, 3)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> MAGVITv2Config:
-        """Read the sizes where a ``config.json`` has them; the published one has none."""
-        encoder, decoder = values.get("encoder", {}), values.get("decoder", {})
-        return cls(
-            bits=int(values.get("codebook_dim", encoder.get("z_channels", cls.bits))),
-            encoder_width=int(encoder.get("ch", cls.encoder_width)),
-            encoder_multipliers=tuple(encoder.get("ch_mult", cls.encoder_multipliers)),
-            encoder_blocks=tuple(encoder.get("num_res_blocks", cls.encoder_blocks)),
-            decoder_width=int(decoder.get("ch", cls.decoder_width)),
-            decoder_multipliers=tuple(decoder.get("ch_mult", cls.decoder_multipliers)),
-            decoder_blocks=tuple(decoder.get("num_res_blocks", cls.decoder_blocks)),
-        )
+    def from_dict(cls, values: Mapping[str, Any] | Fields) -> MAGVITv2Config:
+        """Read the sizes where a ``config.json`` has them; the published one has none. Raises CheckpointError."""
+        given = Fields.of(values, "config.json")
+        encoder, decoder = given.below("encoder", {}), given.below("decoder", {})
+
+        def sizes(part: Fields, own: tuple[int, tuple[int, ...], tuple[int, ...]]) -> tuple[Any, ...]:
+            width = part.whole("ch", 1, MOST_WIDTH, own[0])
+            multipliers = part.wholes("ch_mult", 1, 64, MOST_LEVELS, own[1])
+            blocks = part.wholes("num_res_blocks", 1, 64, MOST_LEVELS, own[2])
+            if width % GROUPS:
+                raise part.wrong("ch", f"a multiple of {GROUPS}")
+            if len(blocks) != len(multipliers):
+                raise part.wrong("num_res_blocks", f"as many numbers as ch_mult has, {len(multipliers)}")
+            return width, multipliers, blocks
+
+        of_encoder = sizes(encoder, (cls.encoder_width, cls.encoder_multipliers, cls.encoder_blocks))
+        of_decoder = sizes(decoder, (cls.decoder_width, cls.decoder_multipliers, cls.decoder_blocks))
+        if len(of_encoder[1]) != len(of_decoder[1]):
+            raise decoder.wrong("ch_mult", f"as many numbers as the encoder's, {len(of_encoder[1])}")
+        bits = given.whole("codebook_dim", 1, MOST_BITS, encoder.whole("z_channels", 1, MOST_BITS, cls.bits))
+        return cls(bits, *of_encoder, *of_decoder)
 
     def to_dict(self) -> dict[str, Any]:
         """The same sizes as a ``config.json`` that ``from_dict`` reads."""

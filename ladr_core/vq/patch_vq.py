@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..file_reading import Fields
 from .footprint import bytes_to_ask_for
 
 
@@ -30,9 +31,16 @@ class PatchVQConfig:
     decoder_blocks: int = 3
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PatchVQConfig:
-        """Read the fields of this class out of a checkpoint's configuration."""
-        return cls(**{f.name: int(values[f.name]) for f in fields(cls) if f.name in values})
+    def from_dict(cls, values: Mapping[str, Any] | Fields) -> PatchVQConfig:
+        """Read the fields of this class out of a checkpoint's configuration. Raises CheckpointError."""
+        given = Fields.of(values, "the image tokenizer's configuration")
+        return cls(**{f.name: given.whole(f.name, 1, _MOST[f.name], f.default) for f in fields(cls)})
+
+
+_MOST = {
+    "codebook_size": 2**16, "cell_pixels": 64, "code_width": 1024, "encoder_width": 4096, "decoder_width": 4096,
+    "decoder_blocks": 64,
+}  # fmt: skip
 
 
 class DecoderBlock(nn.Module):

@@ -13,12 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import CheckpointError
+from ..file_reading import Fields
 from ..leaf_weight import leaf_weight
 from .convolution import NORM_EPS, Downsample, ResidualBlock, Upsample
 from .footprint import bytes_to_ask_for, decoder_channels, encoder_channels
 from .index_check import require_codebook_indices
 
 SHORTCUT = "conv_shortcut"
+MOST_WIDTH, MOST_LEVELS = 4096, 8  # beyond any published one
 SEARCH_ROWS = 4096  # places compared with the whole codebook at once; bounds the distance table to 128 MiB
 
 
@@ -36,20 +39,35 @@ class VQModelConfig:
     out_channels: int = 3
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> VQModelConfig:
-        """Read the fields this class knows; kinds of blocks that this tokenizer does not have are refused."""
+    def from_dict(cls, values: Mapping[str, Any] | Fields) -> VQModelConfig:
+        """Read the fields this class knows; kinds of blocks that this tokenizer does not have are refused.
+
+        Raises CheckpointError, which names the entry that is missing, of another type or out of range.
+        """
+        given = Fields.of(values, "the image tokenizer's config.json")
         refused = {
-            "mid_block_add_attention": values.get("mid_block_add_attention", True),
-            "norm_type": values.get("norm_type", "group") != "group",
-            "act_fn": values.get("act_fn", "silu") != "silu",
-            "lookup_from_codebook": not values.get("lookup_from_codebook", True),
+            "mid_block_add_attention": given.flag("mid_block_add_attention", True),
+            "norm_type": given.text("norm_type", "group") != "group",
+            "act_fn": given.text("act_fn", "silu") != "silu",
+            "lookup_from_codebook": not given.flag("lookup_from_codebook", True),
         }
         wrong = [name for name, is_wrong in refused.items() if is_wrong]
         if wrong:
-            raise ValueError(f"the image tokenizer's config.json has unsupported values for {', '.join(wrong)}")
-        known = {name: values[name] for name in cls.__dataclass_fields__ if values.get(name) is not None}
-        known["block_out_channels"] = tuple(known.get("block_out_channels", cls.block_out_channels))
-        return cls(**known)
+            raise CheckpointError(f"{given.source} has unsupported values for {', '.join(wrong)}; {given.remedy}.")
+        widths = given.wholes("block_out_channels", 1, MOST_WIDTH, MOST_LEVELS, cls.block_out_channels)
+        groups = given.whole("norm_num_groups", 1, MOST_WIDTH, cls.norm_num_groups)
+        if any(width % groups for width in widths):
+            raise given.wrong("norm_num_groups", "a divisor of every number in block_out_channels")
+        return cls(
+            block_out_channels=widths,
+            layers_per_block=given.whole("layers_per_block", 1, 64, cls.layers_per_block),
+            latent_channels=given.whole("latent_channels", 1, MOST_WIDTH, cls.latent_channels),
+            num_vq_embeddings=given.whole("num_vq_embeddings", 1, 2**20, cls.num_vq_embeddings),
+            norm_num_groups=groups,
+            vq_embed_dim=given.whole("vq_embed_dim", 1, MOST_WIDTH, None),
+            in_channels=given.whole("in_channels", 3, 3, cls.in_channels),
+            out_channels=given.whole("out_channels", 3, 3, cls.out_channels),
+        )
 
 
 class _Level(nn.Module):

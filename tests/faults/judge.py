@@ -43,6 +43,7 @@ class Pack:
 
         torch.set_num_threads(1)
         import comfyui_stub
+
         from ladr_core.checkpoint import load_dllm
         from ladr_core.command_line import main
         from ladr_core.errors import CheckpointError, InputError

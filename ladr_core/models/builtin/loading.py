@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import CheckpointError
+from ...errors import CheckpointError, cut
+from ...file_reading import parse_fields
 from ...vq.patch_vq import PatchVQ, PatchVQConfig
 from ..llada import LLaDAConfig, LLaDATransformer
 from .layout import BuiltinLayout
@@ -40,25 +40,27 @@ def load_builtin(
             description = (file.metadata() or {}).get(CONFIG_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safetensors file, no dict)
     except SafetensorError as error:
-        raise CheckpointError(f"{path.name} is damaged ({error}): {restore}.") from error
+        raise CheckpointError(f"{path.name} is damaged ({cut(error, 100)}): {restore}.") from error
     if description is None:
         raise CheckpointError(f"{path.name} is not a built-in model: it has no {CONFIG_KEY} in its metadata.")
-    try:
-        config = json.loads(description)
-        layout = BuiltinLayout(tuple(config["words"]), int(config["vq"]["codebook_size"]))
-        sizes, vq_sizes = LLaDAConfig.from_dict(config["transformer"]), PatchVQConfig.from_dict(config["vq"])
-        transformer = LLaDATransformer(sizes, operations=operations, device="meta", dtype=dtype)
-        vq = PatchVQ(vq_sizes, operations=vq_operations, device="meta", dtype=torch.float32)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path.name} has a damaged description ({CONFIG_KEY}: {type(error).__name__} {error}): {restore}."
-        ) from error
+    config = parse_fields(description, f"{path.name} ({CONFIG_KEY})", restore)
+    vq_sizes, sizes = PatchVQConfig.from_dict(config.below("vq")), LLaDAConfig.from_dict(config.below("transformer"))
+    layout = BuiltinLayout(config.texts("words"), vq_sizes.codebook_size)
     if sizes.embedding_size != layout.vocabulary_size:
         given = f"{len(layout.words)} words for an embedding of {sizes.embedding_size} rows"
         raise CheckpointError(f"{path.name} has a damaged description ({CONFIG_KEY}: {given}): {restore}.")
+    # Compared before anything is built: a description may ask for any size.
+    table = TRANSFORMER_PREFIX + "transformer.wte.weight"
+    _check_tensor(path, table, [sizes.embedding_size, sizes.d_model], tensors, restore)
+    layers = {name.split(".")[3] for name in tensors if name.startswith(TRANSFORMER_PREFIX + "transformer.blocks.")}
+    if len(layers) != sizes.n_layers:
+        given = f"{sizes.n_layers} layers in {CONFIG_KEY}, {len(layers)} in the file"
+        raise CheckpointError(f"{path.name} does not fit its description, {given}: {restore}.")
+    transformer = LLaDATransformer(sizes, operations=operations, device="meta", dtype=dtype)
+    vq = PatchVQ(vq_sizes, operations=vq_operations, device="meta", dtype=torch.float32)
     for module, prefix, kind in ((transformer, TRANSFORMER_PREFIX, dtype), (vq, VQ_PREFIX, torch.float32)):
         _check_tensors(path, module, prefix, tensors, restore)
-        own = {k[len(prefix):]: v.to(device=device, dtype=kind) for k, v in tensors.items() if k.startswith(prefix)}
+        own = {k[len(prefix) :]: v.to(device=device, dtype=kind) for k, v in tensors.items() if k.startswith(prefix)}
         module.load_state_dict(own, strict=True, assign=True)
         module.eval().requires_grad_(False)
     return BuiltinDLLM(transformer, vq, layout)
@@ -68,11 +70,19 @@ def _check_tensors(path: Path, module: nn.Module, prefix: str, tensors: Mapping[
     """Raise CheckpointError naming the first tensor of a module that is missing, misshapen or too many."""
     expected = {prefix + name: list(value.shape) for name, value in module.state_dict().items()}
     for name, shape in expected.items():
-        if name not in tensors:
-            raise CheckpointError(f"{path.name} is incomplete, {name} is missing: {restore}.")
-        if list(tensors[name].shape) != shape:
-            given = list(tensors[name].shape)
-            raise CheckpointError(f"{path.name} does not fit, {name} is {given} instead of {shape}: {restore}.")
+        _check_tensor(path, name, shape, tensors, restore)
     for name in tensors:
         if name.startswith(prefix) and name not in expected:
-            raise CheckpointError(f"{path.name} holds {name}, which the built-in model does not have: {restore}.")
+            raise CheckpointError(
+                f"{path.name} holds {cut(name, 80)}, which the built-in model does not have: {restore}."
+            )
+
+
+def _check_tensor(path: Path, name: str, shape: list[int], tensors: Mapping[str, Tensor], restore: str) -> None:
+    if name not in tensors:
+        raise CheckpointError(f"{path.name} is incomplete, {name} is missing: {restore}.")
+    found = tensors[name]
+    if list(found.shape) != shape:
+        raise CheckpointError(f"{path.name} does not fit, {name} is {list(found.shape)} instead of {shape}: {restore}.")
+    if not found.is_floating_point():
+        raise CheckpointError(f"{path.name} does not fit, {name} is stored as {found.dtype}: {restore}.")
