@@ -27,7 +27,9 @@ ODD: tuple[Any, ...] = (
     {"0": {}}, {"x": {"y": []}},
 )  # fmt: skip
 JSON_FILES = {
-    "lumina": ("config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "vqvae/config.json"),
+    "lumina": (
+        "config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "vqvae/config.json",
+    ),
     "mmada": ("config.json", "model.safetensors.index.json", "tokenizer_config.json", "magvitv2/config.json"),
     "adapter": ("adapter_config.json",),
 }  # fmt: skip
