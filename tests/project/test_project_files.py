@@ -16,7 +16,13 @@ else:
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-COMFYUI_REQUIREMENTS = {"numpy": "1.25.0", "pillow": "", "safetensors": "0.4.2", "tokenizers": "0.13.3"}  # 0.3.64
+COMFYUI_REQUIREMENTS = {
+    "numpy": "1.25.0",
+    "pillow": "",
+    "safetensors": "0.4.2",
+    "tokenizers": "0.13.3",
+    "transformers": "4.37.2",
+}  # of ComfyUI 0.3.64
 NEVER = {"torch", "torchvision", "torchaudio", "torchsde", "diffusers", "accelerate", "flash-attn", "xformers"}
 ACCELERATORS = ("NVIDIA CUDA", "AMD ROCm", "Intel Arc", "Apple Metal")
 

@@ -19,7 +19,7 @@ COMFYUI = {
     "comfy", "comfy_api", "comfy_execution", "comfy_extras", "comfyui_version", "execution", "folder_paths",
     "latent_preview", "node_helpers", "server",
 }  # fmt: skip
-RUN_TIME = {"numpy", "PIL", "safetensors", "tokenizers", "torch"}  # requirements.txt and torch
+RUN_TIME = {"numpy", "PIL", "safetensors", "tokenizers", "torch", "transformers"}  # requirements.txt and torch
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "base"}
 LONGEST_FILE = 320
