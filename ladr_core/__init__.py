@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .denoising_loop import StepEvent, denoise
+    from .denoising_loop import LoopCallbacks, StepEvent, denoise
     from .errors import CheckpointError, InputError
     from .models.contract import DLLM, Denoiser, Prompt
     from .presets import PRESETS, Preset, find_preset
     from .report import SamplingReport, StepRecord
-    from .sampling import RunStart, sample_tokens
+    from .sampler_setup import SamplerSetup
+    from .sampling import ImageRequest, RunCallbacks, RunStart, sample_tokens
     from .settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, RescueSettings, SamplerSettings, Setting
     from .token_grid import MASKED, TokenGrid
 
@@ -31,7 +32,11 @@ _HOME = {
     "find_preset": "presets",
     "SamplingReport": "report",
     "StepRecord": "report",
+    "ImageRequest": "sampling",
+    "LoopCallbacks": "denoising_loop",
+    "RunCallbacks": "sampling",
     "RunStart": "sampling",
+    "SamplerSetup": "sampler_setup",
     "sample_tokens": "sampling",
     "RESCUE_SETTINGS": "settings",
     "SAMPLER_SETTINGS": "settings",
@@ -52,12 +57,16 @@ __all__ = [
     "SEED",
     "CheckpointError",
     "Denoiser",
+    "ImageRequest",
     "InputError",
+    "LoopCallbacks",
     "Preset",
     "Prompt",
     "RescueSettings",
+    "RunCallbacks",
     "RunStart",
     "SamplerSettings",
+    "SamplerSetup",
     "SamplingReport",
     "Setting",
     "StepEvent",

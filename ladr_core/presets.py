@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import InputError
+from .sampler_setup import SamplerSetup
 from .settings import RescueSettings, SamplerSettings
 
 
@@ -25,6 +26,11 @@ class Preset:
     sampler: str = "ladr"
     settings: SamplerSettings = field(default_factory=SamplerSettings)
     rescue: RescueSettings = field(default_factory=RescueSettings)
+
+    @property
+    def setup(self) -> SamplerSetup:
+        """The sampler with these values."""
+        return SamplerSetup(self.sampler, self.settings, self.rescue)
 
 
 def _ladr(name: str, meaning: str, *, rescue_cap: float) -> Preset:

@@ -38,7 +38,6 @@ class SamplingReport:
     sampler: str
     grid: TokenGrid
     settings: dict[str, Any]
-    seeds: list[int]
     nfe: int  # network evaluations of the batch
     most_nfe: int | None  # the most the run could have taken; None where no schedule limits it
     nfe_per_row: list[int]
@@ -47,6 +46,7 @@ class SamplingReport:
     unmasked_at: Tensor  # [B, N] int: step that unmasked the cell, -1 where it was given
     unmasked_by: Tensor  # [B, N] int: GIVEN, SCHEDULED or RESCUED
     step_seconds: list[float] = field(default_factory=list)  # one per network evaluation of the batch
+    seeds: list[int] = field(default_factory=list)  # one per image; empty where the noise is not an image's own
     model: str = ""
     prompts: list[str] = field(default_factory=list)  # one per image, like the next
     negative_prompts: list[str] = field(default_factory=list)

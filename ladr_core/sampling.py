@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,19 +11,32 @@ import torch
 from torch import Tensor
 
 from .cell_ranking import take_best
-from .denoising_loop import StepEvent, denoise
+from .denoising_loop import LoopCallbacks, StepEvent, denoise
 from .errors import InputError
 from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
 from .noise import NoiseSource, PerImageNoise
 from .report import SamplingReport
 from .run_notices import masking_notices, prompt_notices, reference_notices
+from .sampler_setup import SamplerSetup
 from .samplers.registry import find_sampler
-from .settings import SEED, RescueSettings, SamplerSettings
+from .settings import SEED, SamplerSettings
 from .token_grid import MASKED, TokenGrid, to_cells, to_grid
 
-__all__ = ["RunStart", "StepEvent", "mask_for_denoise", "sample_tokens"]
+__all__ = ["ImageRequest", "RunCallbacks", "RunStart", "SamplerSetup", "StepEvent", "mask_for_denoise", "sample_tokens"]
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What to draw: B images of one grid, each with its prompt, its negative prompt and its seed."""
+
+    positive: Sequence[Prompt]
+    negative: Sequence[Prompt]
+    grid: TokenGrid
+    seeds: Sequence[int] = (0,)
+    codebook_indices: Tensor | None = None  # [B, H, W] to start from, MASKED (-1) where unknown; None = all masked
+    editable: Tensor | None = None  # [B, H, W] bool: cells that may change; None = all
 
 
 @dataclass(frozen=True)
@@ -34,73 +47,68 @@ class RunStart:
     notices: list[str]  # what of the inputs has no effect, a sentence each
 
 
+def _ignore(*_: object) -> None:
+    """What a run does where nobody listens."""
+
+
+@dataclass(frozen=True)
+class RunCallbacks:
+    """Whom a run tells what it does."""
+
+    on_start: Callable[[RunStart], None] = _ignore
+    before_forward: Callable[[], None] = _ignore  # before each network evaluation; may raise to stop
+    on_step: Callable[[StepEvent], None] = _ignore  # after each network evaluation
+
+
 def sample_tokens(
     model: DLLM,
-    positive: Sequence[Prompt],
-    negative: Sequence[Prompt],
-    grid: TokenGrid,
+    request: ImageRequest,
+    setup: SamplerSetup | None = None,
     *,
-    sampler: str = "ladr",
-    settings: SamplerSettings | None = None,
-    rescue: RescueSettings | None = None,
-    seeds: Sequence[int] = (0,),
-    codebook_indices: Tensor | None = None,
-    editable: Tensor | None = None,
     device: Any = "cpu",
-    on_start: Callable[[RunStart], None] | None = None,
-    before_forward: Callable[[], None] | None = None,
-    on_step: Callable[[StepEvent], None] | None = None,
-    options: Mapping[str, Any] | None = None,
+    callbacks: RunCallbacks | None = None,
 ) -> tuple[Tensor, SamplingReport]:
     """Draw B token grids: codebook indices [B, H, W] on `device`, and the report of the run.
 
-    positive, negative: one prompt per image; seeds: one per image; codebook_indices [B, H, W]: tokens to start from,
-    MASKED (-1) where unknown, None = all masked; editable [B, H, W] bool: cells that may change, None = all;
-    on_start: called once before the first network evaluation; before_forward: called before each and may raise to
-    stop; on_step: called after each;
-    options: extra parameters of samplers other than `ladr` and `baseline`.
+    Raises InputError for inputs that do not fit each other or the model.
     """
-    settings = settings or SamplerSettings()
-    rescue = rescue or RescueSettings()
-    chosen = find_sampler(sampler)
-    options = chosen.check_options(options or {})
-    seeds = [SEED.check(seed) for seed in seeds]
-    batch = _check_batch(positive, negative, seeds)
+    setup, tell = setup or SamplerSetup(), callbacks or RunCallbacks()
+    grid, settings = request.grid, setup.settings
+    chosen = find_sampler(setup.sampler)
+    options = chosen.check_options(setup.options)
+    seeds = [SEED.check(seed) for seed in request.seeds]
+    batch = _check_batch(request.positive, request.negative, seeds)
     model.check_grid(grid)
-    cells = _check_indices(codebook_indices, batch, grid, model.codebook_size)
-    may_change = _check_editable(editable, batch, grid)
+    cells = _check_indices(request.codebook_indices, batch, grid, model.codebook_size)
+    editable = _check_editable(request.editable, batch, grid)
 
-    recipe = chosen.recipe(settings, rescue, options)
+    recipe = chosen.recipe(settings, setup.rescue, options)
     noise = PerImageNoise(seeds, device if recipe.noise_on_device else "cpu")
-    cells, start_time = mask_for_denoise(cells, may_change, settings, noise)
-    denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
-    notices = prompt_notices(model, positive, negative if settings.cfg != 1 else ())
+    cells, start_time = mask_for_denoise(cells, editable, settings, noise)
+    denoiser = recipe.prepare(model).bind(request.positive, request.negative, grid, device=device)
+    notices = _notices(model, request, settings, cells)
+    result, report = denoise(
+        denoiser, cells, grid, editable=editable, rule=recipe.rule, settings=settings, noise=noise, draw=recipe.draw,
+        guidance=recipe.guidance, start_time=start_time,
+        callbacks=LoopCallbacks(
+            lambda most: tell.on_start(RunStart(most, notices)), tell.before_forward, tell.on_step
+        ),
+    )  # fmt: skip
+    report.settings = asdict(settings) | (asdict(setup.rescue) if chosen.uses_rescue else {}) | options
+    report.seeds = seeds
+    report.model, report.notices = model.name, notices
+    report.prompts = [prompt.text for prompt in request.positive]
+    report.negative_prompts = [prompt.text for prompt in request.negative]
+    return to_grid(result, grid), report
+
+
+def _notices(model: DLLM, request: ImageRequest, settings: SamplerSettings, cells: Tensor) -> list[str]:
+    """What of the inputs has no effect, a sentence each; also logged."""
+    notices = prompt_notices(model, request.positive, request.negative if settings.cfg != 1 else ())
     notices += masking_notices(cells == MASKED, settings.denoise)
     for notice in notices:
         logger.warning("%s", notice)
-    notices += reference_notices(model, positive)  # logged by the model itself
-    reported = asdict(settings) | (asdict(rescue) if chosen.uses_rescue else {}) | options
-    result, report = denoise(
-        denoiser,
-        cells,
-        grid,
-        editable=may_change,
-        rule=recipe.rule,
-        settings=settings,
-        noise=noise,
-        draw=recipe.draw,
-        guidance=recipe.guidance,
-        start_time=start_time,
-        limited_by=chosen.limited_by,
-        seeds=seeds,
-        reported_settings=reported,
-        on_start=None if on_start is None else lambda most: on_start(RunStart(most, notices)),
-        before_forward=before_forward,
-        on_step=on_step,
-    )
-    report.model, report.notices = model.name, notices
-    report.prompts, report.negative_prompts = [p.text for p in positive], [p.text for p in negative]
-    return to_grid(result, grid), report
+    return notices + reference_notices(model, request.positive)  # these the model logs itself
 
 
 def mask_for_denoise(

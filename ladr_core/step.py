@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -28,7 +29,6 @@ class StepState:
     step: int  # network evaluations done before
     steps: int  # steps of the schedule
     is_masked: Tensor  # [b, N] bool, device
-    is_editable: Tensor  # [b, N] bool, device
     masked_counts: Tensor  # [b] int64, CPU
     editable_counts: Tensor  # [b] int64, CPU
     first_masked_counts: Tensor  # [b] int64, CPU: before the first step
@@ -72,17 +72,18 @@ class Choice:
     distance_bound: Tensor | None = None  # [b], only where cells are chosen before tokens are drawn
 
 
-class Rule(Protocol):
-    """A sampler: which cells to unmask, and where the clock goes."""
+class Rule(ABC):
+    """A sampler: which cells to unmask, and where the clock goes. One object serves one run."""
 
     name: str
-    needs_entropy: bool
-    needs_divergence: bool
+    needs_entropy: bool = False  # of each cell's distribution, in the prediction
+    needs_divergence: bool = False  # from the step before, in the prediction
+    limited_by: Limit = "clock"
 
+    @abstractmethod
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """The cells to unmask, on the device; nothing here may wait for it."""
-        ...
 
     def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
         """The clock after the step, [b] float32 CPU, given how many cells were unmasked ([b] int64 CPU each)."""
-        ...
+        return state.next_time

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..ladr_core.errors import InputError
-from ..ladr_core.memory import run_bytes, run_bytes_of_prompts
 from ..ladr_core.models.contract import DLLM, Prompt
 from ..ladr_core.models.llada import dot_product_attention
+from ..ladr_core.models.memory import run_bytes, run_bytes_of_prompts
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.settings import SamplerSettings
 from ..ladr_core.token_grid import TokenGrid

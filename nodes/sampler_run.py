@@ -9,7 +9,8 @@ import comfy.model_management
 from comfy_api.latest import io
 from server import PromptServer
 
-from ..ladr_core.sampling import RunStart, sample_tokens
+from ..ladr_core.sampler_setup import SamplerSetup
+from ..ladr_core.sampling import ImageRequest, RunCallbacks, RunStart, sample_tokens
 from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
 from .conditioning import read_prompt
 from .latent import read_latent, write_latent
@@ -58,11 +59,12 @@ def run_sampler(
     memory = inner.run_memory(prompts, latent.grid, values, options or {})
     comfy.model_management.load_models_gpu(patchers, memory_required=memory)
     indices, report = sample_tokens(
-        dllm, prompts, negatives, latent.grid, sampler=sampler, settings=values, rescue=rescue, seeds=seeds,
-        codebook_indices=latent.indices, editable=latent.editable, device=model.load_device,
-        on_start=show_start, before_forward=check_interrupt, on_step=StepDisplay(latent.grid, vae, preview),
-        options=options,
-    )  # fmt: skip
+        dllm,
+        ImageRequest(prompts, negatives, latent.grid, seeds, latent.indices, latent.editable),
+        SamplerSetup(sampler, values, rescue or RescueSettings(), options or {}),
+        device=model.load_device,
+        callbacks=RunCallbacks(show_start, check_interrupt, StepDisplay(latent.grid, vae, preview)),
+    )
     text = "\n".join([*report.notices, report.to_text()])
     show_text(node_id, text)
     return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json())

@@ -29,7 +29,6 @@ def make_state(
         step=0,
         steps=steps,
         is_masked=is_masked,
-        is_editable=torch.ones_like(is_masked),
         masked_counts=masked_counts,
         editable_counts=torch.full((count,), cells),
         first_masked_counts=masked_counts,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..presets import find_preset
-from ..settings import SEED, RescueSettings, SamplerSettings
+from ..sampler_setup import SamplerSetup
+from ..settings import SEED, SamplerSettings
 from .pictures import BUILTIN, draw, find_device, load_model, make_folder
 from .progress_bar import ProgressBar
 from .setting_options import add_old_name, add_settings, typed_value
@@ -26,19 +27,6 @@ PROMPTS = (
 )
 PRESET, BASELINE_STEPS = "balanced", 64
 ENLARGED, MARGIN, LINE = 256, 12, 18  # pixels of the side-by-side picture
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A sampler with its settings."""
-
-    sampler: str
-    settings: SamplerSettings
-    rescue: RescueSettings | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {"settings": asdict(self.settings) | (asdict(self.rescue) if self.rescue else {})}
 
 
 @dataclass(frozen=True)
@@ -81,31 +69,23 @@ def run(args: argparse.Namespace) -> int:
     device = find_device(args.device)
     model = load_model(args.checkpoint, device)
     preset = find_preset(PRESET)
-    recipes = (
-        Recipe("baseline", SamplerSettings(steps=BASELINE_STEPS)),
-        Recipe(preset.sampler, preset.settings, preset.rescue),
-    )
-    for recipe in recipes:  # the first calls of a network are slow: they are not part of what is measured
-        once = replace(recipe.settings, steps=1)
-        draw(
-            model, PROMPTS[0], sampler=recipe.sampler, settings=once, rescue=recipe.rescue, seeds=[seed], device=device
-        )
+    setups = (SamplerSetup("baseline", SamplerSettings(steps=BASELINE_STEPS)), preset.setup)
+    for setup in setups:  # the first calls of a network are slow: they are not part of what is measured
+        once = replace(setup, settings=replace(setup.settings, steps=1))
+        draw(model, PROMPTS[0], setup=once, seeds=[seed], device=device)
     runs, pictures = [], []
     for number, prompt in enumerate(PROMPTS, start=1):
-        for recipe in recipes:
-            bar = ProgressBar(f"{recipe.sampler}: {prompt}")
-            drawing = draw(
-                model, prompt, sampler=recipe.sampler, settings=recipe.settings, rescue=recipe.rescue, seeds=[seed],
-                device=device, on_step=bar,
-            )  # fmt: skip
+        for setup in setups:
+            bar = ProgressBar(f"{setup.sampler}: {prompt}")
+            drawing = draw(model, prompt, setup=setup, seeds=[seed], device=device, on_step=bar)
             bar.close()
-            file = f"{number}-{recipe.sampler}.png"
+            file = f"{number}-{setup.sampler}.png"
             drawing.pictures[0].save(folder / file)
             pictures.append(drawing.pictures[0])
-            runs.append(Run(recipe.sampler, prompt, seed, drawing.report.nfe, round(drawing.report.seconds, 3), file))
-    side_by_side(pictures, runs, len(recipes)).save(folder / "side_by_side.png")
-    sums = {recipe.sampler: _sums(runs, recipe.sampler) for recipe in recipes}
-    first, last = (sums[recipe.sampler] for recipe in recipes)
+            runs.append(Run(setup.sampler, prompt, seed, drawing.report.nfe, round(drawing.report.seconds, 3), file))
+    side_by_side(pictures, runs, len(setups)).save(folder / "side_by_side.png")
+    sums = {setup.sampler: _sums(runs, setup.sampler) for setup in setups}
+    first, last = (sums[setup.sampler] for setup in setups)
     ratio = {key: round(first[key] / last[key], 2) for key in first}
     record = {
         "model": model.name,
@@ -113,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         "machine": describe_machine(),
         "preset": PRESET,
         "samplers": {
-            r.sampler: sums[r.sampler] | r.to_dict() | {"pictures": _pictures(runs, r.sampler)} for r in recipes
+            s.sampler: sums[s.sampler] | _settings(s) | {"pictures": _pictures(runs, s.sampler)} for s in setups
         },
         "ratio": ratio,
         "side_by_side": "side_by_side.png",
@@ -142,6 +122,12 @@ def side_by_side(pictures: list[Image], runs: list[Run], samplers: int) -> Image
         if index % samplers == 0:
             pen.text((left, MARGIN), run_.prompt, fill="black")
     return sheet
+
+
+def _settings(setup: SamplerSetup) -> dict[str, Any]:
+    """The values of a sampler, ready for JSON."""
+    rescue = asdict(setup.rescue) if setup.sampler == "ladr" else {}
+    return {"settings": asdict(setup.settings) | rescue}
 
 
 def _sums(runs: list[Run], sampler: str) -> dict[str, float]:

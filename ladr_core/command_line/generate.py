@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..sampler_setup import SamplerSetup
 from ..settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
 from ..weight_dtype import AUTO, DTYPES
 from .pictures import BUILTIN, check_output, check_writable, draw, find_device, load_model
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     bar = ProgressBar()
     try:
         drawing = draw(
-            model, args.prompt, args.negative, sampler=sampler, settings=settings, rescue=rescue, options=options,
+            model, args.prompt, args.negative, setup=SamplerSetup(sampler, settings, rescue, options),
             seeds=[(seed + number) % 2**64 for number in range(batch)], device=device, width=width, height=height,
             on_step=bar,
         )  # fmt: skip

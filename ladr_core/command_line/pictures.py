@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..models.contract import DLLM
     from ..report import SamplingReport
-    from ..settings import RescueSettings, SamplerSettings
+    from ..sampler_setup import SamplerSetup
 
 BUILTIN = "builtin"
 FORMATS = (".png", ".jpg", ".jpeg", ".webp")
@@ -74,14 +74,11 @@ def draw(
     prompt: str,
     negative: str = "",
     *,
-    sampler: str,
-    settings: SamplerSettings,
-    rescue: RescueSettings | None = None,
+    setup: SamplerSetup,
     seeds: Sequence[int],
     device: Any,
     width: int | None = None,
     height: int | None = None,
-    options: Mapping[str, Any] | None = None,
     on_step: Callable[[Any], None] | None = None,
 ) -> Drawing:
     """Draw one picture per seed; width and height in pixels, the model's own where None."""
@@ -89,16 +86,15 @@ def draw(
     from PIL import Image
 
     from ..models.contract import Prompt
-    from ..sampling import sample_tokens
+    from ..sampling import ImageRequest, RunCallbacks, sample_tokens
     from ..token_grid import TokenGrid
 
     own = model.default_grid
     grid = TokenGrid(_cells(model, "height", height, own.height), _cells(model, "width", width, own.width))
     images = len(seeds)
-    indices, report = sample_tokens(
-        model, [Prompt(prompt)] * images, [Prompt(negative)] * images, grid, sampler=sampler, settings=settings,
-        rescue=rescue, seeds=seeds, device=device, options=options, on_step=on_step,
-    )  # fmt: skip
+    request = ImageRequest([Prompt(prompt)] * images, [Prompt(negative)] * images, grid, seeds)
+    callbacks = RunCallbacks() if on_step is None else RunCallbacks(on_step=on_step)
+    indices, report = sample_tokens(model, request, setup, device=device, callbacks=callbacks)
     with torch.no_grad():
         pixels = torch.cat([model.vq.decode(indices[i : i + 1]) for i in range(images)])  # one by one: least memory
     rows = (pixels.clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

@@ -9,19 +9,17 @@ from ..cell_ranking import take_best
 from ..mask_schedule import MaskSchedule, mask_schedule
 from ..noise import gumbel
 from ..settings import SamplerSettings
-from ..step import Choice, Prediction, StepState
+from ..step import Choice, Prediction, Rule, StepState
 from .risk import distance_bound
 
 
-class BaselineRule:
+class BaselineRule(Rule):
     """Confidence with Gumbel noise that fades out with time; the clock goes one step of the schedule.
 
     With choose_then_sample cells are chosen by their largest probability, which does not depend on the token drawn.
     """
 
     name = "baseline"
-    needs_entropy = False
-    needs_divergence = False
 
     def __init__(self, settings: SamplerSettings) -> None:
         self._schedule = mask_schedule(settings.mask_schedule)
@@ -35,10 +33,6 @@ class BaselineRule:
         """See Rule."""
         scheduled = self._scheduled_cells(state, self._confidence(prediction))
         return Choice(scheduled, distance_bound=distance_bound(prediction, scheduled) if self._has_bound else None)
-
-    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
-        """See Rule."""
-        return state.next_time
 
     def _confidence(self, prediction: Prediction) -> Tensor:
         return prediction.max_probability if self._choose_then_sample else prediction.confidence

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..cell_ranking import rank_cells
 from ..settings import SamplerSettings, Setting
-from ..step import Choice, Prediction, StepState
+from ..step import Choice, Prediction, Rule, StepState
 from .risk import accumulate_risk, cell_risk
 from .threshold import DensityClock
 
@@ -23,12 +23,12 @@ ENTROPY_BOUND = Setting(
 )  # fmt: skip
 
 
-class EntropyBoundRule:
+class EntropyBoundRule(Rule):
     """The longest run of masked cells in ascending entropy within the bound; the first always is."""
 
     name = "entropy_bound"
     needs_entropy = True
-    needs_divergence = False
+    limited_by = "cells"
 
     def __init__(self, settings: SamplerSettings, *, entropy_bound: float = ENTROPY_BOUND.default) -> None:
         self._clock = DensityClock(settings)

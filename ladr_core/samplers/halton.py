@@ -14,7 +14,7 @@ from torch import Tensor
 from ..cell_ranking import take_best
 from ..mask_schedule import mask_schedule
 from ..settings import SamplerSettings, Setting
-from ..step import Choice, Prediction, StepState
+from ..step import Choice, Prediction, Rule, StepState
 from ..token_grid import TokenGrid
 from .baseline import scheduled_counts
 
@@ -50,12 +50,10 @@ def _radical_inverse(index: numpy.ndarray, base: int) -> numpy.ndarray:
     return result
 
 
-class HaltonRule:
-    """As many cells as the mask schedule asks for, the next ones in Halton order. One object serves one run."""
+class HaltonRule(Rule):
+    """As many cells as the mask schedule asks for, the next ones in Halton order."""
 
     name = "halton"
-    needs_entropy = False
-    needs_divergence = False
 
     def __init__(self, settings: SamplerSettings, *, roll: bool = ROLL.default) -> None:
         self._schedule = mask_schedule(settings.mask_schedule)
@@ -71,7 +69,3 @@ class HaltonRule:
         waiting = (halton_ranks(state.grid) - starts.unsqueeze(1)) % state.grid.cells
         score = -waiting.to(torch.float32).to(state.device)
         return Choice(take_best(score, state.is_masked, scheduled_counts(state, self._schedule)))
-
-    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
-        """See Rule."""
-        return state.next_time

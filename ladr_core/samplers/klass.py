@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..settings import SamplerSettings, Setting
-from ..step import Choice, Prediction, StepState
+from ..step import Choice, Prediction, Rule, StepState
 from .threshold import THRESHOLD, DensityClock, with_surest
 
 LARGEST_DIVERGENCE = Setting(
@@ -33,15 +33,15 @@ AT_LEAST = Setting(
 )  # fmt: skip
 
 
-class KlassRule:
+class KlassRule(Rule):
     """Masked cells above the threshold that have been settled long enough, or else the surest few.
 
     One object serves one run.
     """
 
     name = "klass"
-    needs_entropy = False
     needs_divergence = True
+    limited_by = "cells"
 
     def __init__(
         self,

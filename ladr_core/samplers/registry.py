@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..guidance import Guidance
 from ..models.contract import DLLM
 from ..settings import RescueSettings, SamplerSettings, Setting
-from ..step import Limit, Rule
+from ..step import Rule
 from ..token_draw import TokenDraw
 from .baseline import BaselineRule
 from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
@@ -45,7 +45,6 @@ class Sampler:
     options: tuple[Setting, ...] = ()
     uses_rescue: bool = False
     ignores: tuple[str, ...] = ()  # shared settings without an effect on this sampler
-    limited_by: Limit = "clock"
 
     def recipe(self, settings: SamplerSettings, rescue: RescueSettings, options: Mapping[str, Any]) -> Recipe:
         """A fresh recipe for one run; options that are not given take their defaults."""
@@ -121,7 +120,6 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(ThresholdRule(settings, **options)),
         options=(THRESHOLD,),
         ignores=_NO_SCHEDULE,
-        limited_by="cells",
     ),
     Sampler(
         "entropy_bound",
@@ -129,7 +127,6 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(EntropyBoundRule(settings, **options)),
         options=(ENTROPY_BOUND,),
         ignores=_NO_SCHEDULE,
-        limited_by="cells",
     ),
     Sampler(
         "klass",
@@ -137,7 +134,6 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(KlassRule(settings, **options)),
         options=(THRESHOLD, LARGEST_DIVERGENCE, SETTLED_STEPS, AT_LEAST),
         ignores=_NO_SCHEDULE,
-        limited_by="cells",
     ),
     Sampler(
         "lumina-dimoo",
@@ -145,7 +141,6 @@ for _sampler in (
         _lumina_dimoo,
         options=ML_CACHE_OPTIONS,
         ignores=("mask_schedule", "top_k", "top_p", "choose_then_sample"),
-        limited_by="steps",
     ),
     Sampler(
         "mmada",
@@ -153,7 +148,6 @@ for _sampler in (
         _mmada,
         options=(PADDED,),
         ignores=("temperature", "top_k", "top_p", "choose_then_sample", "image_cfg"),
-        limited_by="steps",
     ),
 ):
     register(_sampler)

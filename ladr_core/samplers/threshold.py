@@ -11,7 +11,7 @@ from torch import Tensor
 from ..cell_ranking import take_best
 from ..mask_schedule import mask_schedule
 from ..settings import SamplerSettings, Setting
-from ..step import Choice, Prediction, StepState
+from ..step import Choice, Prediction, Rule, StepState
 
 THRESHOLD = Setting(
     "threshold", 0.9, "float",
@@ -21,12 +21,11 @@ THRESHOLD = Setting(
 )  # fmt: skip
 
 
-class ThresholdRule:
+class ThresholdRule(Rule):
     """All masked cells with a confidence of at least the threshold, and the surest; the schedule only sets the time."""
 
     name = "threshold"
-    needs_entropy = False
-    needs_divergence = False
+    limited_by = "cells"
 
     def __init__(self, settings: SamplerSettings, *, threshold: float = THRESHOLD.default) -> None:
         self._clock = DensityClock(settings)

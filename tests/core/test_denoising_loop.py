@@ -4,7 +4,7 @@ import pytest
 import torch
 from fake_dllm import FakeDenoiser, fake_logits, logits_for_confidences
 
-from ladr_core.denoising_loop import denoise
+from ladr_core.denoising_loop import LoopCallbacks, denoise
 from ladr_core.errors import InputError
 from ladr_core.noise import PerImageNoise, RecordedNoise
 from ladr_core.report import GIVEN, RESCUED, SCHEDULED
@@ -26,7 +26,7 @@ def run(base, grid, *, rescue=None, seeds=None, cells=None, editable=None, denoi
     rule = BaselineRule(settings) if rescue is None else LadrRule(settings, rescue)
     editable = cells == MASKED if editable is None else editable
     result = denoise(
-        denoiser, cells, grid, editable=editable, rule=rule, settings=settings, noise=PerImageNoise(seeds), seeds=seeds
+        denoiser, cells, grid, editable=editable, rule=rule, settings=settings, noise=PerImageNoise(seeds)
     )
     return (*result, denoiser)
 
@@ -184,7 +184,7 @@ def test_interrupt_stops_before_the_next_forward():
     with pytest.raises(KeyboardInterrupt):
         denoise(
             denoiser, cells, TokenGrid(4, 4), editable=cells == MASKED, rule=BaselineRule(settings), settings=settings,
-            noise=PerImageNoise([0]), before_forward=stop,
+            noise=PerImageNoise([0]), callbacks=LoopCallbacks(before_forward=stop),
         )  # fmt: skip
     assert denoiser.calls == 2
 

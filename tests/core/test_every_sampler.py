@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from draw_tokens import sample_tokens
 from fake_dllm import FakeDenoiser, FakeDLLM, logits_for_confidences
 from fake_step import make_state
 
@@ -14,7 +15,6 @@ from ladr_core.samplers.halton import HaltonRule, halton_ranks
 from ladr_core.samplers.klass import KlassRule
 from ladr_core.samplers.registry import find_method, find_sampler, sampler_names
 from ladr_core.samplers.threshold import ThresholdRule
-from ladr_core.sampling import sample_tokens
 from ladr_core.settings import SAMPLER_SETTINGS, RescueSettings, SamplerSettings
 from ladr_core.step import Prediction
 from ladr_core.token_draw import InverseCdfDraw

@@ -6,7 +6,7 @@ from fake_dllm import FakeDenoiser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ladr_core.denoising_loop import denoise
+from ladr_core.denoising_loop import LoopCallbacks, denoise
 from ladr_core.noise import PerImageNoise
 from ladr_core.report import GIVEN, RESCUED
 from ladr_core.samplers.baseline import BaselineRule
@@ -68,9 +68,10 @@ class Run:
         self.denoiser = FakeDenoiser(base, coupling=1.0)
         self.rule = BaselineRule(sampler) if rescue is None else LadrRule(sampler, rescue)
         self.seen = []  # grids before each step
+        callbacks = LoopCallbacks(on_step=lambda event: self.seen.append(event.codebook_indices))
         self.cells, self.report = denoise(
             self.denoiser, self.given, self.grid, editable=self.given == MASKED, rule=self.rule, settings=sampler,
-            noise=PerImageNoise(seeds), seeds=seeds, on_step=lambda event: self.seen.append(event.codebook_indices),
+            noise=PerImageNoise(seeds), callbacks=callbacks,
         )  # fmt: skip
         self.seen.insert(0, self.given)
 

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from draw_tokens import sample_tokens
 from fake_dllm import FakeDLLM
 
 import ladr_core
 from ladr_core.errors import InputError
 from ladr_core.models.contract import Prompt
-from ladr_core.sampling import sample_tokens
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings
 from ladr_core.token_grid import MASKED, TokenGrid
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from draw_tokens import sample_tokens
 from safetensors.torch import load_file
 from tiny_checkpoints import SHARD
 
@@ -61,7 +62,6 @@ def test_the_number_of_token_ids_is_that_of_the_weights(lumina_folder):
 
 
 def test_loaded_models_draw(published):
-    from ladr_core.sampling import sample_tokens
     from ladr_core.settings import SamplerSettings
     from ladr_core.token_grid import TokenGrid
 

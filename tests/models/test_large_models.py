@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from draw_tokens import sample_tokens
 
 from ladr_core.checkpoint import load_dllm
 from ladr_core.errors import InputError
@@ -15,7 +16,6 @@ from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.lumina_dimoo.prompts import EDIT_TASKS, conditional_prompt
 from ladr_core.models.ml_cache import MLCacheDenoiser, MLCacheSettings
 from ladr_core.models.sequence import SequenceDenoiser, TokenSequence, VocabularySlice
-from ladr_core.sampling import sample_tokens
 from ladr_core.settings import SamplerSettings
 from ladr_core.token_grid import MASKED, TokenGrid
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from ladr_core.checkpoint.families import FAMILIES, LUMINA_DIMOO, MMADA
-from ladr_core.memory import run_bytes, run_bytes_of_prompts, table_bytes, weight_bytes
 from ladr_core.models.contract import Prompt
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.lumina_dimoo.model import LuminaIds, image_tokens
+from ladr_core.models.memory import run_bytes, run_bytes_of_prompts, table_bytes, weight_bytes
 from ladr_core.settings import SamplerSettings
 from ladr_core.token_grid import TokenGrid
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config

@@ -18,8 +18,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ...memory import run_bytes, table_bytes, weight_bytes
 from ...models.llada import LLaDAConfig
+from ...models.memory import run_bytes, table_bytes, weight_bytes
 from ...token_grid import TokenGrid
 from ...vq.magvit2 import MAGVITv2, MAGVITv2Config
 from ...vq.vqmodel import VQModel, VQModelConfig

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ...models.contract import DLLM, Prompt
-from ...sampling import sample_tokens
+from ...sampler_setup import SamplerSetup
+from ...sampling import ImageRequest, sample_tokens
 from .checker import FoundObject, find_objects
 from .configurations import Configuration
 from .prompts import EvaluationPrompt
@@ -46,13 +47,13 @@ def draw_pictures(
     with torch.inference_mode():
         indices, report = sample_tokens(
             model,
-            prompts,
-            [Prompt("")] * len(jobs),
-            model.default_grid,
-            sampler=configuration.sampler,
-            settings=configuration.settings,
-            rescue=configuration.rescue,
-            seeds=[prompt.seed(repetition) for prompt, repetition in jobs],
+            ImageRequest(
+                prompts,
+                [Prompt("")] * len(jobs),
+                model.default_grid,
+                [prompt.seed(repetition) for prompt, repetition in jobs],
+            ),
+            SamplerSetup(configuration.sampler, configuration.settings, configuration.rescue),
         )
         pictures = to_pictures(model.vq.decode(indices))
     seconds = (time.perf_counter() - started) / len(jobs)

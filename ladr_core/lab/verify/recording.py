@@ -43,10 +43,11 @@ class _RecordingDenoiser:
         return self.branches
 
 
-class _RecordingRule:
+class _RecordingRule(Rule):
     def __init__(self, rule: Rule, denoiser: _RecordingDenoiser):
         self._rule, self._denoiser = rule, denoiser
-        self.name, self.needs_entropy, self.needs_divergence = rule.name, rule.needs_entropy, rule.needs_divergence
+        self.name, self.limited_by = rule.name, rule.limited_by
+        self.needs_entropy, self.needs_divergence = rule.needs_entropy, rule.needs_divergence
         self.steps: list[RecordedStep] = []
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:

@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...models.contract import DLLM
 from ...models.ml_cache import MLCacheSettings
 from ...settings import SamplerSettings, Setting
-from ...step import Choice, Prediction, StepState
+from ...step import Choice, Prediction, Rule, StepState
 from ...token_draw import TokenDraws, effective_temperature
 from .arithmetic import gumbel_added, log_clamped, stays_masked, without_float16
 
@@ -90,12 +90,11 @@ class GumbelArgmaxDraw:
         return TokenDraws(tokens, confidence, probabilities.amax(dim=-1))
 
 
-class LuminaDiMOORule:
+class LuminaDiMOORule(Rule):
     """Keep as many masked as the float32 cosine schedule says, those with the lowest noisy log confidence."""
 
     name = "lumina-dimoo"
-    needs_entropy = False
-    needs_divergence = False
+    limited_by = "steps"
 
     def __init__(self, settings: SamplerSettings) -> None:
         self._temperature = settings.choice_temperature
@@ -116,7 +115,3 @@ class LuminaDiMOORule:
                 confidence = confidence + self._temperature * gumbel_added(uniform)
             stay[place, cells] = stays_masked(confidence, ranks[place : place + 1])[0]
         return Choice(state.is_masked & ~stay)
-
-    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
-        """See Rule."""
-        return state.next_time

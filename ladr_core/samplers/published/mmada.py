@@ -16,7 +16,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...models.contract import DLLM
 from ...settings import SamplerSettings, Setting
-from ...step import Choice, Prediction, StepState
+from ...step import Choice, Prediction, Rule, StepState
 from ...token_draw import TokenDraws
 from .arithmetic import gumbel_clamped, log_clamped, stays_masked, without_float16
 
@@ -107,12 +107,11 @@ class ExponentialRaceDraw:
         return TokenDraws(tokens, confidence, probabilities.amax(dim=-1))
 
 
-class MMaDARule:
+class MMaDARule(Rule):
     """Keep as many masked as the float32 schedule of the whole grid says; the last step unmasks everything."""
 
     name = "mmada"
-    needs_entropy = False
-    needs_divergence = False
+    limited_by = "steps"
 
     def __init__(self, settings: SamplerSettings, mask_ratio: MaskRatio | None = None) -> None:
         if mask_ratio is None:
@@ -136,7 +135,3 @@ class MMaDARule:
         confidence = log_clamped(score) + temperature * gumbel_clamped(uniform)
         keep = still_masked_counts(state.masked_counts, cells, self._mask_ratio, state.step, state.steps)
         return Choice(state.is_masked & ~stays_masked(confidence, keep.clamp_max(cells - 1)))
-
-    def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
-        """See Rule."""
-        return state.next_time

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from .models.contract import Prompt
-from .models.llada import MLP_ROWS, LLaDAConfig, LLaDATransformer
-from .settings import SamplerSettings
-from .token_grid import TokenGrid
+from ..settings import SamplerSettings
+from ..token_grid import TokenGrid
+from .contract import Prompt
+from .llada import MLP_ROWS, LLaDAConfig, LLaDATransformer
 
 _TEXT_TOKENS = 512  # room for the prompt, its template and the image marks
 MOST_BRANCHES = 3  # conditional, unconditional, and without reference images
