@@ -12,12 +12,12 @@ from pathlib import Path
 
 import folder_paths
 
-from ..ladr_core.checkpoint.families import FAMILIES, find_family
 from ..ladr_core.checkpoint.header import LARGEST_HEADER, read_header
 from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
 from ..ladr_core.errors import CheckpointError, InputError
 from ..ladr_core.file_reading import open_regular, read_fields
 from ..ladr_core.models.builtin.loading import CONFIG_KEY, WEIGHTS
+from ..ladr_core.models.families import FAMILIES, find_family
 from .folder_listing import read_folder
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _reads_as_dllm(path: Path, changed: int, size: int) -> bool:
         if size:
             log.warning("Not offered by Load dLLM: %s", error)
         return False
-    return find_family(config, has_vqvae=(path.parent / "vqvae").is_dir()) is not None
+    return find_family(config, path.parent) is not None
 
 
 def _is_dllm_file(path: Path) -> bool:

@@ -15,11 +15,6 @@ from ..errors import CheckpointError
 from ..models.builtin.loading import CONFIG_KEY, WEIGHTS, load_builtin
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
-from ..models.lumina_dimoo.model import LuminaDiMOO
-from ..models.mmada.model import MMaDA
-from ..vq.magvit2 import LookupFreeQuantiser, MAGVITv2, MAGVITv2Config
-from ..vq.vqmodel import VQModel, VQModelConfig
-from .families import LUMINA_DIMOO
 from .header import read_header
 from .layers import FLOAT8, SCALE, CastingLayers, quantise_weight, scaled_layers
 from .parts import CheckpointParts, expected_shapes, find_parts
@@ -57,11 +52,7 @@ def load_dllm(
     parts = find_parts(path, None if vq_path is None else Path(vq_path), vq_folders)
     transformer = load_transformer(parts, operations, dtype, device, memory_map)
     vq = load_vq(parts, operations, device, memory_map)
-    model: DLLM
-    if parts.family is LUMINA_DIMOO:
-        model = LuminaDiMOO(transformer, vq, parts.tokenizer)
-    else:
-        model = MMaDA(transformer, vq, parts.tokenizer)
+    model = parts.family.build(transformer, vq, parts.tokenizer)
     if vq.codebook_size != model.codebook_size:
         raise CheckpointError(
             f"{parts.family.title}'s image tokenizer has {vq.codebook_size} codes, expected {model.codebook_size}; get "
@@ -114,31 +105,23 @@ def load_transformer(
     return transformer.eval().requires_grad_(False)
 
 
-def load_vq(parts: CheckpointParts, operations: Any, device: Any, memory_map: bool = True) -> VQModel | MAGVITv2:
+def load_vq(parts: CheckpointParts, operations: Any, device: Any, memory_map: bool = True) -> Any:
     """The image tokenizer with its weights, float32."""
-    vq: VQModel | MAGVITv2
-    if parts.family is LUMINA_DIMOO:
-        vq, bits = VQModel(VQModelConfig.from_dict(parts.vq_config), operations=operations, device="meta"), 0
-    else:
-        config = MAGVITv2Config.from_dict(parts.vq_config)
-        vq, bits = MAGVITv2(config, operations=operations, device="meta"), config.bits
+    vq = parts.family.build_vq(parts.vq_config, operations)
+    constants = parts.family.vq_constants(vq)
     expected = {name: tuple(value.shape) for name, value in vq.state_dict().items()}
     what = f"{parts.family.title}'s image tokenizer"
-    derived = {name for name in expected if bits and name.startswith("quantize.")}  # follow from the number of bits
-    parts.vq_weights.check(expected, what, parts.family.vq_page, derived)
+    parts.vq_weights.check(expected, what, parts.family.vq_page, set(constants))
     state: dict[str, Tensor] = {}
     for name, tensor in parts.vq_weights.tensors(memory_map):
         if name in expected:
-            if not tensor.is_floating_point() and name not in derived:
+            if not tensor.is_floating_point() and name not in constants:
                 raise CheckpointError(
                     f"{name} of {what} is stored as {tensor.dtype}, expected floating-point numbers; get it from "
                     f"{parts.family.vq_page}."
                 )
             state[name] = (tensor.float() if tensor.is_floating_point() else tensor).to(device)
-    if bits:
-        state |= {
-            "quantize." + name: value.to(device) for name, value in LookupFreeQuantiser(bits).state_dict().items()
-        }
+    state |= {name: value.to(device) for name, value in constants.items()}
     vq.load_state_dict(state, strict=True, assign=True)
     return vq.eval().requires_grad_(False)
 

@@ -13,9 +13,10 @@ import torch
 
 from ..errors import CheckpointError, cut, shown
 from ..file_reading import Fields, parse_fields, read_fields, reason
+from ..models.families import FAMILIES, LUMINA_DIMOO, find_family
+from ..models.family import Family
 from ..models.llada import LLaDAConfig
 from ..models.text_tokenizer import TOKENIZER_FILE, TextTokenizer
-from .families import FAMILIES, LUMINA_DIMOO, MMADA, Family, find_family
 from .header import read_header, readable_bytes
 from .hub_cache import find_snapshot, snapshots_beside
 from .missing import CONFIG_JSON, SHORT_JSON, TOKENIZER_JSON, MissingFile, incomplete, unreadable
@@ -24,10 +25,6 @@ from .tensor_files import TensorFiles, missing_files
 
 SINGLE_FILE_KEY = "ladr_dllm"  # metadata of the files that `convert` writes
 TRANSFORMER_PREFIX, VQ_PREFIX = "model.", "vq."
-_VQ_FILES = {
-    LUMINA_DIMOO.name: ("diffusion_pytorch_model.safetensors",),
-    MMADA.name: ("pytorch_model.safetensors", "model.safetensors", "diffusion_pytorch_model.safetensors"),
-}
 _SHARD_NAME = re.compile(r".+-\d{5}-of-\d{5}\.safetensors")
 _SHARE = "transformer.wte.weight"
 _TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float32}
@@ -108,7 +105,7 @@ def _folder_parts(folder: Path, vq_path: Path | None, vq_folders: Sequence[Path]
         )
     fields = read_fields(config_path, _pages())
     config = dict(fields.values)
-    family = find_family(config, has_vqvae=(folder / LUMINA_DIMOO.vq_folder).is_dir())
+    family = find_family(config, folder)
     if family is None:
         raise CheckpointError(_unknown(folder, config))
     source = Fields(config, str(config_path), f"download it again from {family.page}")
@@ -163,7 +160,7 @@ def _file_parts(path: Path, vq_path: Path | None) -> CheckpointParts:
 def _vq_place(family: Family, folder: Path, vq_folders: Sequence[Path]) -> Path:
     """Where the image tokenizer of a model folder is, or should be."""
     name = family.vq_folder
-    if family is LUMINA_DIMOO:
+    if not family.vq_is_shared:
         return next((place for place in _named(folder, name) if place.exists()), folder / name)
     around = [folder, folder.parent, *vq_folders]
     places = [place for one in dict.fromkeys(around) for place in _named(one, name)]
@@ -179,12 +176,12 @@ def _missing_of_vq(family: Family, place: Path, folder: Path) -> list[MissingFil
     """Files of the image tokenizer that are not at its place."""
     if place.is_file():
         return []
-    names, page, missing = _VQ_FILES[family.name], family.vq_page, []
+    names, page, missing = family.vq_files, family.vq_page, []
     beside = folder.parent / family.vq_folder
-    is_free = family is MMADA and not place.exists() and place.parent == folder
+    is_free = family.vq_is_shared and not place.exists() and place.parent == folder
     or_else = f" (or in {beside}, or as one file {beside}.safetensors)" if is_free else ""
-    if family is LUMINA_DIMOO and not (place / "config.json").is_file():
-        missing.append(MissingFile("config.json", SHORT_JSON, place, page))  # magvitv2's says nothing of its sizes
+    if family.vq_needs_config and not (place / "config.json").is_file():
+        missing.append(MissingFile("config.json", SHORT_JSON, place, page))
     if not any((place / name).is_file() for name in names):
         missing.append(MissingFile(names[0], f"about {readable_bytes(family.vq_bytes)}", place, page, or_else))
     return missing
@@ -201,7 +198,7 @@ def _vq_at(family: Family, place: Path) -> tuple[Fields, TensorFiles]:
         return parse_fields(found or "{}", source, remedy), TensorFiles([header], full_bytes=full_bytes)
     config_path = place / "config.json"
     config = read_fields(config_path, page) if config_path.exists() else Fields({}, str(config_path), remedy)
-    path = next(place / name for name in _VQ_FILES[family.name] if (place / name).is_file())
+    path = next(place / name for name in family.vq_files if (place / name).is_file())
     return config, TensorFiles([read_header(path, page, full_bytes)], full_bytes=full_bytes)
 
 
@@ -222,7 +219,8 @@ def expected_shapes(config: LLaDAConfig) -> dict[str, tuple[int, ...]]:
 
 
 def _unknown(folder: Path, config: dict[str, Any]) -> str:
-    if config.get("_class_name") in ("VQModel", "MAGVITv2") or (folder / _VQ_FILES[LUMINA_DIMOO.name][0]).is_file():
+    is_vq = config.get("_class_name") in ("VQModel", "MAGVITv2")
+    if is_vq or (folder / LUMINA_DIMOO.vq_files[0]).is_file():
         return f"{folder.name} holds only an image tokenizer; choose the folder of the language model beside it."
     architectures = config.get("architectures")
     named = architectures[0] if isinstance(architectures, list) and architectures else architectures

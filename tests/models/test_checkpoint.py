@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from tiny_checkpoints import SHARD
 
 from ladr_core.checkpoint import find_parts, load_dllm
-from ladr_core.checkpoint.families import LUMINA_DIMOO, MMADA, find_family
 from ladr_core.models.builtin.loading import WEIGHTS
 from ladr_core.models.contract import Prompt
+from ladr_core.models.families import LUMINA_DIMOO, MMADA, find_family
 
 
 @pytest.mark.parametrize("folder, name, side", [("Lumina-DiMOO", "lumina-dimoo", 64), ("MMaDA", "mmada", 32)])
@@ -41,11 +41,13 @@ def test_weights_stay_memory_mapped(published):
     assert all(any(p.data_ptr() in part for part in mapped) for p in model.transformer.parameters())
 
 
-def test_families_are_told_apart_by_their_configuration():
-    assert find_family({"model_type": "mmada"}) is MMADA
-    assert find_family({"model_type": "llada", "llm_vocab_size": 126464}) is MMADA
-    assert find_family({"model_type": "llada"}, has_vqvae=True) is LUMINA_DIMOO
-    assert find_family({"model_type": "llada"}) is None
+def test_families_are_told_apart_by_their_configuration(tmp_path):
+    assert find_family({"model_type": "mmada"}, tmp_path) is MMADA
+    assert find_family({"model_type": "llada", "llm_vocab_size": 126464}, tmp_path) is MMADA
+    assert find_family({"model_type": "llada"}, tmp_path) is None
+    (tmp_path / "vqvae").mkdir()
+    assert find_family({"model_type": "llada"}, tmp_path) is LUMINA_DIMOO
+    assert find_family({"model_type": "llada", "llm_vocab_size": 126464}, tmp_path) is MMADA
 
 
 def test_the_built_in_model_loads_by_the_same_function():

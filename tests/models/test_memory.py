@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ladr_core.checkpoint.families import FAMILIES, LUMINA_DIMOO, MMADA
 from ladr_core.models.contract import Prompt
+from ladr_core.models.families import FAMILIES, LUMINA_DIMOO, MMADA
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.lumina_dimoo.model import LuminaIds, image_tokens
 from ladr_core.models.memory import run_bytes, run_bytes_of_prompts, table_bytes, weight_bytes
