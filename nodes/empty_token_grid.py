@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .latent import BATCH_SIZE, HEIGHT, WIDTH, empty_latent
+from ..ladr_core.settings import BATCH_SIZE, HEIGHT, WIDTH
+from .latent import empty_latent
 from .sampler_inputs import widget
 
 

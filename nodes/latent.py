@@ -14,26 +14,11 @@ from torch import Tensor
 
 from ..ladr_core.errors import InputError
 from ..ladr_core.models.contract import DLLM
-from ..ladr_core.settings import Setting
+from ..ladr_core.settings import BATCH_SIZE, HEIGHT, WIDTH
 from ..ladr_core.token_grid import MASKED, TokenGrid
 
 SIZE_KEY = "ladr_size"  # (width, height) in pixels of an empty token grid, whose cell size only the model knows
 FINEST_CELL = 8  # pixels per cell of an empty grid that no model has seen yet
-WIDTH, HEIGHT = (
-    Setting(
-        side, 128, "int",
-        f"{side} of the picture in pixels",
-        f"{side.capitalize()} of the picture in pixels. Built-in: 128, Lumina-DiMOO: 512 to 1024, MMaDA: 512.",
-        minimum=16, maximum=4096, step=16,
-    )
-    for side in ("width", "height")
-)  # fmt: skip
-BATCH_SIZE = Setting(
-    "batch_size", 1, "int",
-    "number of pictures drawn together",
-    "Number of pictures drawn together. Picture i uses seed + i.",
-    minimum=1, maximum=4096, step=1,
-)  # fmt: skip
 MOST_CELLS = 2**24  # of a whole batch: 4096 pictures of 512 x 512 pixels, 64 MiB
 _ALLOWED = "Empty Token Grid, or VAE Encode with the VAE of Load dLLM"
 _SPOILT = "Latent resize, crop, flip and blend nodes do not work on token grids: do it on the image, before VAE Encode"

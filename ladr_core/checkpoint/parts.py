@@ -15,8 +15,9 @@ from ..errors import CheckpointError, cut, shown
 from ..file_reading import Fields, parse_fields, read_fields, reason
 from ..models.families import FAMILIES, LUMINA_DIMOO, find_family
 from ..models.family import Family
-from ..models.llada import LLaDAConfig
+from ..models.llada import TRANSFORMER_PREFIX, LLaDAConfig
 from ..models.text_tokenizer import TOKENIZER_FILE, TextTokenizer
+from ..vq.contract import VQ_PREFIX
 from .header import read_header, readable_bytes
 from .hub_cache import find_snapshot, snapshots_beside
 from .missing import CONFIG_JSON, SHORT_JSON, TOKENIZER_JSON, MissingFile, incomplete, unreadable
@@ -24,7 +25,6 @@ from .scales import EIGHT_BIT_FLOATS, Scales, check_method, find_scales
 from .tensor_files import TensorFiles, missing_files
 
 SINGLE_FILE_KEY = "ladr_dllm"  # metadata of the files that `convert` writes
-TRANSFORMER_PREFIX, VQ_PREFIX = "model.", "vq."
 _SHARD_NAME = re.compile(r".+-\d{5}-of-\d{5}\.safetensors")
 _SHARE = "transformer.wte.weight"
 _TORCH_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32, "F64": torch.float32}

@@ -10,18 +10,12 @@ from typing import Any
 
 from ..errors import InputError
 from ..sampler_setup import SamplerSetup
-from ..settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
+from ..setting import Setting
+from ..settings import BATCH_SIZE, HEIGHT, RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, WIDTH
 from ..weight_dtype import AUTO, DTYPES
 from .pictures import BUILTIN, check_output, check_writable, draw, find_device, load_model
 from .progress_bar import ProgressBar
 from .setting_options import add_old_name, add_presets, add_settings, chosen_settings, typed_value
-
-BATCH_SIZE = Setting(
-    "batch_size", 1, "int", "pictures at once; picture i uses seed + i", "", minimum=1, maximum=1024, step=1
-)
-SIZES = tuple(
-    Setting(side, None, "int", f"{side} in pixels", "", minimum=1, maximum=8192, step=1) for side in ("width", "height")
-)
 
 NEEDS_A_PICTURE = ("denoise", "image_cfg")  # without effect where drawing starts from nothing
 
@@ -46,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", default=None, metavar="NAME", help="torch device (default the accelerator, else cpu)"
     )
     parser.add_argument("--dtype", default=AUTO, metavar="NAME", help="weights: one of " + ", ".join(DTYPES))
-    for setting in SIZES:
+    for setting in (WIDTH, HEIGHT):
         parser.add_argument(f"--{setting.name}", metavar="N", help=f"{setting.meaning} (default the model's own)")
     parser.add_argument(
         "--sampler",
@@ -73,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(format="%(message)s")  # notices about the prompt go to stderr
     sampler, settings, rescue = chosen_settings(args)
     seed, batch = typed_value(SEED, args.seed), typed_value(BATCH_SIZE, args.batch_size)
-    width, height = (typed_value(setting, getattr(args, setting.name)) for setting in SIZES)
+    width, height = (_side(setting, getattr(args, setting.name)) for setting in (WIDTH, HEIGHT))
     files = check_output(args.output, batch)
     if args.report is not None:
         check_writable("report", args.report)
@@ -99,6 +93,11 @@ def run(args: argparse.Namespace) -> int:
     print(drawing.report.to_text())
     print("wrote " + ", ".join(str(file) for file in files))
     return 0
+
+
+def _side(setting: Setting, text: str | None) -> int | None:
+    """A side in pixels; None stands for the model's own."""
+    return None if text is None else int(typed_value(setting, text))
 
 
 def _options(sampler: str, args: argparse.Namespace) -> dict[str, Any]:

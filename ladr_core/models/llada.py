@@ -37,6 +37,8 @@ REQUIRED: dict[str, Any] = {
 }
 MOST_WIDTH, MOST_LAYERS, MOST_ROWS = 2**16, 1024, 2**24  # far beyond any model; what is larger is a damaged file
 
+TRANSFORMER_PREFIX = "model."  # of its tensors in a checkpoint
+
 
 def _quoted(value: Any) -> str:
     return repr(value) if isinstance(value, bool) else repr(cut(value, 60)) if isinstance(value, str) else shown(value)

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+VQ_PREFIX = "vq."  # of an image tokenizer's tensors in a file that holds the transformer too
+
 
 class VQTokenizer(Protocol):
     """Pixels to codebook indices and back; H = h * cell_pixels, W = w * cell_pixels."""

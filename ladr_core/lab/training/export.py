@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from ...models.builtin.layout import BuiltinLayout
-from ...models.builtin.loading import CONFIG_KEY, TRANSFORMER_PREFIX, VQ_PREFIX, load_builtin
-from ...models.llada import LLaDATransformer
+from ...models.builtin.loading import CONFIG_KEY, load_builtin
+from ...models.llada import TRANSFORMER_PREFIX, LLaDATransformer
+from ...vq.contract import VQ_PREFIX
 from ...vq.patch_vq import PatchVQ, PatchVQConfig
 from ..worlds.scene import World
 from .checkpoints import save_training_state

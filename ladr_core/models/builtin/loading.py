@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from ...errors import CheckpointError, cut
 from ...file_reading import parse_fields
+from ...vq.contract import VQ_PREFIX
 from ...vq.patch_vq import PatchVQ, PatchVQConfig
-from ..llada import LLaDAConfig, LLaDATransformer
+from ..llada import TRANSFORMER_PREFIX, LLaDAConfig, LLaDATransformer
 from .layout import BuiltinLayout
 from .model import BuiltinDLLM
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 CONFIG_KEY = "ladr_builtin"
-TRANSFORMER_PREFIX, VQ_PREFIX = "model.", "vq."
 
 
 def load_builtin(
