@@ -86,6 +86,26 @@ class SamplingReport:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(cells=cells), indent=indent, allow_nan=False)
 
+    def summary(self) -> dict[str, Any]:
+        """The result in a few numbers, ready for JSON; `speedup` is most_nfe / nfe, None where either is missing."""
+        images = []
+        for row, nfe in enumerate(self.nfe_per_row):
+            records = [r for r in self.steps if r.row == row]
+            scheduled, rescued = sum(r.scheduled for r in records), sum(r.rescued for r in records)
+            given = self.grid.cells - scheduled - rescued
+            # The seed as text: a browser rounds numbers above 2**53.
+            counts = {"nfe": nfe, "scheduled": scheduled, "rescued": rescued, "given": given}
+            images.append({"seed": str(self.seeds[row]), **counts})
+        return {
+            "sampler": self.sampler,
+            "nfe": self.nfe,
+            "most_nfe": self.most_nfe,
+            "speedup": round(self.most_nfe / self.nfe, 2) if self.most_nfe and self.nfe else None,
+            "seconds": round(self.seconds, 2),
+            "images": images,
+            "notices": list(self.notices),
+        }
+
     def to_text(self) -> str:
         """A few lines for people, without the notices."""
         lines = [
@@ -93,12 +113,10 @@ class SamplingReport:
             + (f" of at most {self.most_nfe}" if self.most_nfe else "")
             + f", {self.seconds:.2f} s",
         ]
-        for row, nfe in enumerate(self.nfe_per_row):
-            records = [r for r in self.steps if r.row == row]
-            scheduled, rescued = sum(r.scheduled for r in records), sum(r.rescued for r in records)
-            given = self.grid.cells - scheduled - rescued
-            line = f"image {row + 1}, seed {self.seeds[row]}: {nfe} evaluations, {scheduled} cells scheduled"
-            line += f", {rescued} rescued" if rescued else ""
-            line += f", {given} given" if given else ""
+        for number, image in enumerate(self.summary()["images"], start=1):
+            line = f"image {number}, seed {image['seed']}: {image['nfe']} evaluations"
+            line += f", {image['scheduled']} cells scheduled"
+            line += f", {image['rescued']} rescued" if image["rescued"] else ""
+            line += f", {image['given']} given" if image["given"] else ""
             lines.append(line)
         return "\n".join(lines)

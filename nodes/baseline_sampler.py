@@ -24,11 +24,11 @@ class BaselineSampler(io.ComfyNode):
             "Lumina-DiMOO and MMaDA were published with.",
             inputs=[*shared_inputs(), *method_inputs()],
             outputs=sampler_outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     def execute(cls, method: str, ml_cache: bool, **inputs) -> io.NodeOutput:
         """Run the sampler."""
         sampler, options = find_method(method, ml_cache)
-        return run_sampler(cls.hidden.unique_id, sampler, None, options, **inputs)
+        return run_sampler(cls.hidden, sampler, None, options, **inputs)

@@ -24,11 +24,11 @@ class LADRSampler(io.ComfyNode):
             "evaluations than the baseline. With rescue off it is the Baseline dLLM Sampler.",
             inputs=[*shared_inputs(), *rescue_inputs()],
             outputs=sampler_outputs(),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     def execute(cls, **inputs) -> io.NodeOutput:
         """Run the sampler."""
         values = {name: inputs.pop(name) for name in RESCUE_SETTINGS if name in inputs}
-        return run_sampler(cls.hidden.unique_id, "ladr", RescueSettings(**values), **inputs)
+        return run_sampler(cls.hidden, "ladr", RescueSettings(**values), **inputs)

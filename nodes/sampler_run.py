@@ -7,24 +7,19 @@ from typing import Any
 
 import comfy.model_management
 from comfy_api.latest import io
-from server import PromptServer
 
 from ..ladr_core.sampler_setup import SamplerSetup
-from ..ladr_core.sampling import ImageRequest, RunCallbacks, RunStart, sample_tokens
+from ..ladr_core.sampling import ImageRequest, RunCallbacks, sample_tokens
 from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
 from .conditioning import read_prompt
 from .latent import read_latent, write_latent
 from .model import get_dllm_model
 from .preview import StepDisplay, check_interrupt, code_colors, needs_colors
-
-
-def show_text(node_id: Any, text: str) -> None:
-    """Show text on the node; newer front ends do so during the run only."""
-    PromptServer.instance.send_progress_text(text, str(node_id))
+from .run_result import announce_start, keep_result, shown_result
 
 
 def run_sampler(
-    node_id: Any,
+    hidden: Any,
     sampler: str,
     rescue: RescueSettings | None,
     options: dict[str, Any] | None = None,
@@ -37,7 +32,7 @@ def run_sampler(
     preview: bool,
     **settings: Any,
 ) -> io.NodeOutput:
-    """Sample with the inputs of `sampler_inputs.shared_inputs`."""
+    """Sample with the inputs of `sampler_inputs.shared_inputs`; hidden: the node's id and the pictures' metadata."""
     inner = get_dllm_model(model)
     dllm, vae = inner.dllm, inner.vae
     prompt, image_cfg = read_prompt("positive", positive, dllm.codebook_size)
@@ -49,10 +44,9 @@ def run_sampler(
     seeds = [(SEED.check(seed) + index) % 2**64 for index in latent.batch_index]
     prompts, negatives = [prompt] * len(seeds), [negative_prompt] * len(seeds)
 
-    def show_start(start: RunStart) -> None:
-        # The front end stacks text and preview in the order in which they first come, and later text over the picture.
-        show_text(node_id, "\n".join([*start.notices, f"at most {start.most_nfe} network evaluations"]))
-
+    callbacks = RunCallbacks(
+        lambda start: announce_start(hidden.unique_id, start), check_interrupt, StepDisplay(latent.grid, vae, preview)
+    )
     if preview and needs_colors(vae):
         code_colors(vae)
     patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
@@ -63,8 +57,8 @@ def run_sampler(
         ImageRequest(prompts, negatives, latent.grid, seeds, latent.indices, latent.editable),
         SamplerSetup(sampler, values, rescue or RescueSettings(), options or {}),
         device=model.load_device,
-        callbacks=RunCallbacks(show_start, check_interrupt, StepDisplay(latent.grid, vae, preview)),
+        callbacks=callbacks,
     )
+    keep_result(hidden.extra_pnginfo, hidden.unique_id, report)
     text = "\n".join([*report.notices, report.to_text()])
-    show_text(node_id, text)
-    return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json())
+    return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json(), ui=shown_result(report))

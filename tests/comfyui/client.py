@@ -26,25 +26,39 @@ class Run:
     executed: list[str] = field(default_factory=list)
     progress: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     previews: dict[str, list[bytes]] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)  # node id -> progress text
+    starts: dict[str, Any] = field(default_factory=dict)  # node id -> what a sampler says before its first evaluation
 
     def text(self, node: str) -> str:
         """The text a node showed."""
         return self.outputs[node]["text"][0]
+
+    def result(self, node: str) -> Any:
+        """What a sampler shows of its run."""
+        return json.loads(self.outputs[node]["ladr_result"][0])
 
     def json(self, node: str) -> Any:
         """The same, read as JSON."""
         return json.loads(self.text(node))
 
 
-def run(server: Server, prompt: dict[str, Any], *, timeout: float = 120.0, interrupt_at: int | None = None) -> Run:
-    """Queue a prompt and follow it to its end; interrupt_at: stop when a node's progress reaches this value."""
+def run(
+    server: Server,
+    prompt: dict[str, Any],
+    *,
+    timeout: float = 120.0,
+    interrupt_at: int | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Run:
+    """Queue a prompt and follow it to its end.
+
+    interrupt_at: stop when a node's progress reaches this value; metadata: what the page adds for pictures.
+    """
     where, client = urllib.parse.urlsplit(server.url), uuid.uuid4().hex
     socket = WebSocket(where.hostname, where.port, f"/ws?clientId={client}")
     socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
     result = Run()
     try:
-        code, body = server.post("/prompt", {"prompt": prompt, "client_id": client})
+        code, body = server.post("/prompt", _body(prompt, client, metadata))
         answer = json.loads(body)
         if code != 200 or answer.get("node_errors"):
             result.status, result.error = "invalid", json.dumps(answer)
@@ -55,6 +69,11 @@ def run(server: Server, prompt: dict[str, Any], *, timeout: float = 120.0, inter
     for node, shown in _history(server, answer["prompt_id"]).items():
         result.outputs.setdefault(node, shown)
     return result
+
+
+def _body(prompt: dict[str, Any], client: str, metadata: dict[str, Any] | None) -> dict[str, Any]:
+    extra = {} if metadata is None else {"extra_data": {"extra_pnginfo": metadata}}
+    return {"prompt": prompt, "client_id": client, **extra}
 
 
 def free(server: Server) -> None:
@@ -75,6 +94,8 @@ def _follow(
         elif message is not None:
             event = json.loads(message)
             kind, data = event["type"], event.get("data") or {}
+            if kind == "ladr_start":
+                result.starts[data["node"]] = data
             if data.get("prompt_id") not in (None, prompt_id):
                 continue
             if kind == "progress":
@@ -100,8 +121,6 @@ def _take_binary(message: bytes, result: Run) -> None:
     if kind == 4:  # preview with metadata
         node = json.loads(message[8 : 8 + size])["node_id"]
         result.previews.setdefault(node, []).append(message[8 + size :])
-    elif kind == 3:  # text
-        result.texts[message[8 : 8 + size].decode()] = message[8 + size :].decode()
 
 
 def _history(server: Server, prompt_id: str) -> dict[str, Any]:

@@ -116,10 +116,22 @@ def _io() -> types.ModuleType:
     io.String = _kind("STRING", _Widget)
     io.Int, io.Float = _kind("INT", _Whole), _kind("FLOAT", _Real)
     io.Boolean, io.Combo = _kind("BOOLEAN", _Switch), _kind("COMBO", _Choice)
-    io.Schema, io.Hidden = Schema, types.SimpleNamespace(unique_id="UNIQUE_ID")
+    io.Schema, io.Hidden = Schema, types.SimpleNamespace(unique_id="UNIQUE_ID", extra_pnginfo="EXTRA_PNGINFO")
     io.ComfyNode = type("ComfyNode", (), {})
-    io.NodeOutput = lambda *values: values
+    io.NodeOutput = _NodeOutput
     return io
+
+
+class _NodeOutput(tuple):
+    """The outputs of a node, and what it shows."""
+
+    ui: dict | None
+
+    def __new__(cls, *values: Any, ui: dict | None = None) -> _NodeOutput:
+        """Outputs that unpack like a tuple."""
+        made = super().__new__(cls, values)
+        made.ui = ui
+        return made
 
 
 def stub_modules() -> dict[str, types.ModuleType]:

@@ -46,7 +46,7 @@ def test_an_empty_grid_has_the_finest_cells():
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Run the baseline on a tiny model: the texts on the node, in order, and the three outputs."""
+    """Run the baseline on a tiny model: what the page is told at the start and at the end, and the three outputs."""
     write_tiny(tmp_path / "tiny.safetensors")
     dllm = sys.modules[f"{pack.__name__}.ladr_core.models.builtin.loading"].load_builtin(tmp_path / "tiny.safetensors")
     module = sys.modules[f"{pack.__name__}.nodes.sampler_run"]
@@ -56,8 +56,8 @@ def run(tmp_path, monkeypatch):
     inner = types.SimpleNamespace(dllm=dllm, vae=vae, run_memory=lambda *inputs: 0)
     management = sys.modules["comfy.model_management"]
     bar = types.SimpleNamespace(update_absolute=lambda *values: None)
-    texts: list[str] = []
-    server = types.SimpleNamespace(send_progress_text=lambda text, node_id: texts.append(text))
+    starts: list[dict] = []
+    server = types.SimpleNamespace(client_id="page", send_sync=lambda name, data, client: starts.append(data))
     monkeypatch.setattr(module, "get_dllm_model", lambda model: inner)
     monkeypatch.setattr(management, "load_models_gpu", lambda *a, **k: None, raising=False)
     monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", lambda: None, raising=False)
@@ -68,26 +68,30 @@ def run(tmp_path, monkeypatch):
     def conditioning(text):
         return [[text_side.text_tensor(text), {text_side.TEXT_KEY: text}]]
 
-    baseline = nodes["BaselineSampler"]
-    monkeypatch.setattr(baseline, "hidden", types.SimpleNamespace(unique_id="7"), raising=False)
+    baseline, metadata = nodes["BaselineSampler"], {"workflow": {"nodes": []}}
+    monkeypatch.setattr(baseline, "hidden", types.SimpleNamespace(unique_id="7", extra_pnginfo=metadata), raising=False)
 
     def play(positive="a red circle", negative="", noise_mask=None, samples=None, **settings):
         latent = {"samples": torch.full((1, 1, 16, 16), -1.0) if samples is None else samples}
         if noise_mask is not None:
             latent["noise_mask"] = noise_mask
-        texts.clear()
+        starts.clear()
         result = baseline.execute(
             model=model, seed=1, positive=conditioning(positive), latent_image=latent, preview=False,
             negative=conditioning(negative), **{"method": "maskgit", "ml_cache": False, "steps": 4, **settings},
         )  # fmt: skip
-        return list(texts), result
+        (start,), end = starts, json.loads(result.ui["ladr_result"][0])
+        assert start["node"] == "7" and metadata["ladr_result"] == {"7": end}
+        assert metadata["workflow"]["extra"]["ladr_result"] == {"7": end}
+        return (start, end), result
 
     return play
 
 
-def test_the_node_shows_the_most_evaluations_then_the_report(run):
+def test_the_node_shows_the_most_evaluations_then_the_result(run):
     (first, last), (_, report, data) = run()
-    assert first == "at most 4 network evaluations" and last == report
+    assert first["most_nfe"] == last["most_nfe"] == last["nfe"] == 4 and last["speedup"] == 1.0
+    assert last["images"] == [{"seed": "1", "nfe": 4, "scheduled": 256, "rescued": 0, "given": 0}]
     assert report.startswith("baseline: 4 network evaluations of at most 4,")
     data = json.loads(data)
     assert data["model"] == "builtin-shapes" and data["prompts"] == ["a red circle"]
@@ -96,7 +100,7 @@ def test_the_node_shows_the_most_evaluations_then_the_report(run):
 
 def test_denoise_counts_in_the_most_evaluations(run):
     (first, _), (_, report, _) = run(samples=torch.zeros(1, 1, 16, 16), steps=64, denoise=0.1)
-    assert first == "at most 7 network evaluations" and "7 network evaluations of at most 7," in report
+    assert first["most_nfe"] == 7 and "7 network evaluations of at most 7," in report
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_denoise_counts_in_the_most_evaluations(run):
 )
 def test_what_has_no_effect_is_said_on_the_node_and_in_both_reports(run, values, words):
     (first, last), (_, report, data) = run(**values)
-    assert words in first and words in last and words in report
+    assert all(any(words in notice for notice in said["notices"]) for said in (first, last)) and words in report
     assert any(words in notice for notice in json.loads(data)["notices"])
 
 

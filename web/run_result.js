@@ -1,0 +1,147 @@
+// Shows on each sampler what its last run did. The server sends it as the node's output and writes it into pictures.
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+
+const SAMPLERS = ["LADR_Sampler", "LADR_BaselineSampler"];
+const START = "ladr_start"; // message of nodes/run_result.py
+const RESULT = "ladr_result"; // its output of a node, and its entry in a workflow's "extra"
+const WIDGET = "run_result";
+const HEIGHT = 64; // pixels: three lines; more scroll
+
+const WORDS = {
+  en: {
+    none: "The result of a run shows here.",
+    start: (most) => (most ? `Running: at most ${most} network evaluations` : "Running"),
+    nfe: (nfe, most) => (most ? `${nfe} of at most ${most} network evaluations` : `${nfe} network evaluations`),
+    fewer: (times) => `${times}x fewer`,
+    seconds: (seconds) => `${seconds} s`,
+    seed: (seed, counts) => `Seed ${seed}: ${counts}`,
+    image: (number, nfe, text) => `${number}. ${text}, ${nfe} evaluations`,
+    scheduled: (cells) => `${cells} cells scheduled`,
+    rescued: (cells) => `${cells} rescued`,
+    given: (cells) => `${cells} given`,
+    comma: ", ",
+  },
+  zh: {
+    none: "运行结果会显示在这里。",
+    start: (most) => (most ? `运行中：最多 ${most} 次网络求值` : "运行中"),
+    nfe: (nfe, most) => (most ? `网络求值 ${nfe} 次（最多 ${most} 次）` : `网络求值 ${nfe} 次`),
+    fewer: (times) => `仅为其 1/${times}`,
+    seconds: (seconds) => `${seconds} 秒`,
+    seed: (seed, counts) => `种子 ${seed}：${counts}`,
+    image: (number, nfe, text) => `${number}. ${text}，求值 ${nfe} 次`,
+    scheduled: (cells) => `计划 ${cells} 个单元`,
+    rescued: (cells) => `救援 ${cells} 个`,
+    given: (cells) => `已给定 ${cells} 个`,
+    comma: "，",
+  },
+  ja: {
+    none: "実行結果がここに表示されます。",
+    start: (most) => (most ? `実行中：ネットワーク評価は最大 ${most} 回` : "実行中"),
+    nfe: (nfe, most) => (most ? `ネットワーク評価 ${nfe} 回（最大 ${most} 回）` : `ネットワーク評価 ${nfe} 回`),
+    fewer: (times) => `その 1/${times}`,
+    seconds: (seconds) => `${seconds} 秒`,
+    seed: (seed, counts) => `シード ${seed}：${counts}`,
+    image: (number, nfe, text) => `${number}. ${text}、評価 ${nfe} 回`,
+    scheduled: (cells) => `予定 ${cells} セル`,
+    rescued: (cells) => `救済 ${cells} セル`,
+    given: (cells) => `既知 ${cells} セル`,
+    comma: "、",
+  },
+};
+
+function words() {
+  const locale = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? "en");
+  return WORDS[locale] ?? WORDS[locale.split("-")[0]] ?? WORDS.en;
+}
+
+function resultLines(result) {
+  const say = words();
+  const join = (...parts) => parts.filter(Boolean).join(say.comma);
+  const cells = (image) =>
+    join(
+      say.scheduled(image.scheduled),
+      image.rescued > 0 && say.rescued(image.rescued),
+      image.given > 0 && say.given(image.given),
+    );
+  const fewer = result.speedup > 1 && say.fewer(result.speedup.toFixed(1));
+  const first = join(say.nfe(result.nfe, result.most_nfe), fewer, say.seconds(result.seconds.toFixed(2)));
+  // The seed, because the one on the node may have moved on to the next run's.
+  const texts = result.images.map((image) => say.seed(image.seed, cells(image)));
+  const images = texts.length === 1 ? texts : texts.map((text, at) => say.image(at + 1, result.images[at].nfe, text));
+  return [first, ...images, ...result.notices];
+}
+
+function write(node, lines) {
+  const widget = node?.widgets?.find((each) => each.name === WIDGET);
+  if (widget) widget.value = lines.join("\n");
+}
+
+function showOutput(node, output) {
+  const text = output?.[RESULT]?.[0];
+  if (text) write(node, resultLines(JSON.parse(text)));
+}
+
+// "5" is a node of the workflow, "5:3" node 3 of the subgraph that node 5 holds.
+function findNode(executionId) {
+  let graph = app.rootGraph ?? app.graph;
+  let node;
+  for (const part of String(executionId).split(":")) {
+    node = graph?.getNodeById(Number(part)) ?? graph?.getNodeById(part);
+    graph = node?.subgraph;
+  }
+  return node;
+}
+
+function addResultWidget(node) {
+  const element = document.createElement("div");
+  // `white-space` keeps the lines apart; the rest is how ComfyUI draws its own read-only text.
+  element.style.cssText =
+    "box-sizing:border-box;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;user-select:text;" +
+    "padding:4px 8px;border-radius:6px;font-size:12px;line-height:1.4;" +
+    `min-height:${HEIGHT}px;color:var(--input-text);background:var(--comfy-input-bg)`;
+  element.textContent = words().none;
+  const widget = node.addDOMWidget(WIDGET, "ladr_run_result", element, {
+    serialize: false,
+    hideOnZoom: false,
+    getValue: () => element.textContent,
+    setValue: (text) => (element.textContent = text || words().none),
+    getMinHeight: () => HEIGHT,
+  });
+  widget.serialize = false; // the option keeps it out of the prompt, this out of saved workflows
+}
+
+app.registerExtension({
+  name: "LADR.RunResult",
+
+  setup() {
+    api.addEventListener(START, ({ detail }) => {
+      write(findNode(detail.node), [words().start(detail.most_nfe), ...detail.notices]);
+    });
+  },
+
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (!SAMPLERS.includes(nodeData.name)) return;
+    const { onNodeCreated, onExecuted } = nodeType.prototype;
+    nodeType.prototype.onNodeCreated = function (...given) {
+      onNodeCreated?.apply(this, given);
+      addResultWidget(this);
+    };
+    nodeType.prototype.onExecuted = function (output) {
+      onExecuted?.call(this, output);
+      showOutput(this, output);
+    };
+  },
+
+  // A workflow out of a picture brings what its run did. It is taken out: the next run may do otherwise.
+  afterConfigureGraph() {
+    const extra = (app.rootGraph ?? app.graph)?.extra;
+    for (const [node, result] of Object.entries(extra?.[RESULT] ?? {})) write(findNode(node), resultLines(result));
+    if (extra) delete extra[RESULT];
+  },
+
+  // Going back to a workflow's tab brings its outputs again.
+  onNodeOutputsUpdated(outputs) {
+    for (const [node, output] of Object.entries(outputs)) if (output?.[RESULT]) showOutput(findNode(node), output);
+  },
+});
