@@ -1,4 +1,4 @@
-"""What a run did, for the sampler node and for the metadata of saved pictures; web/run_result.js draws it on the node."""
+"""What a run did, for the sampler node and the metadata of saved pictures; web/run_result.js draws it on the node."""
 
 from __future__ import annotations
 
