@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..ladr_core.samplers.registry import find_method
-from .sampler_inputs import method_inputs, sampler_outputs, shared_inputs
+from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
+from ..ladr_core.samplers.registry import METHOD, find_method
+from .core_features import search_aliases
+from .sampler_inputs import SHOWN_ON_BASELINE, method_inputs, sampler_outputs, shared_inputs
 from .sampler_run import run_sampler
 
 
@@ -22,13 +24,19 @@ class BaselineSampler(io.ComfyNode):
             description="Draws the tokens of a picture with a diffusion language model, step by step: each step keeps "
             "the surest cells that the mask schedule asks for. The method LADR is compared with, and the samplers that "
             "Lumina-DiMOO and MMaDA were published with.",
-            inputs=[*shared_inputs(), *method_inputs()],
+            inputs=[*shared_inputs(SHOWN_ON_BASELINE), *method_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            **search_aliases("ml-cache"),
         )
 
     @classmethod
-    def execute(cls, method: str, ml_cache: bool, **inputs) -> io.NodeOutput:
+    def validate_inputs(cls, mask_schedule=None, method=None) -> bool:
+        """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
+        return True
+
+    @classmethod
+    def execute(cls, method: str = METHOD.default, ml_cache: bool = ML_CACHE.default, **inputs) -> io.NodeOutput:
         """Run the sampler."""
         sampler, options = find_method(method, ml_cache)
         return run_sampler(cls.hidden, sampler, None, options, **inputs)

@@ -9,6 +9,7 @@ from ..ladr_core.errors import InputError
 from ..ladr_core.models.lumina_dimoo.prompts import EDIT_TASKS
 from ..ladr_core.settings import IMAGE_CFG
 from .conditioning import TASK_KEY
+from .core_features import search_aliases
 from .sampler_inputs import widget
 
 
@@ -32,17 +33,23 @@ class EditTask(io.ComfyNode):
                     "task", options=list(EDIT_TASKS), default=EDIT_TASKS[0],
                     tooltip="What to do with the reference image. Chooses the instruction the model was trained with.",
                 ),
-                widget(IMAGE_CFG),
+                widget(IMAGE_CFG, optional=True),
             ],
             outputs=[
                 io.Conditioning.Output(
                     "task_conditioning", display_name="CONDITIONING", tooltip="The prompt and its task, for a sampler."
                 )
             ],
+            **search_aliases("image editing", "controlnet", "style transfer"),
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, conditioning, task: str, image_cfg: float) -> io.NodeOutput:
+    def validate_inputs(cls, task=None) -> bool:
+        """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
+        return True
+
+    @classmethod
+    def execute(cls, conditioning, task: str, image_cfg: float = IMAGE_CFG.default) -> io.NodeOutput:
         """Attach the task."""
         if task not in EDIT_TASKS:
             raise InputError("task", repr(task), "one of " + ", ".join(EDIT_TASKS), f"Set task to {EDIT_TASKS[0]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..ladr_core.settings import BATCH_SIZE, HEIGHT, WIDTH
+from .core_features import search_aliases
 from .latent import empty_latent
 from .sampler_inputs import widget
 
@@ -23,6 +24,7 @@ class EmptyTokenGrid(io.ComfyNode):
             "The sampler cuts it into the cells of its model.",
             inputs=[widget(WIDTH), widget(HEIGHT), widget(BATCH_SIZE)],
             outputs=[io.Latent.Output("latent", display_name="LATENT", tooltip="The masked grid, for a sampler.")],
+            **search_aliases("empty latent image"),
         )
 
     @classmethod

@@ -5,7 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..ladr_core.settings import RESCUE_SETTINGS, RescueSettings
-from .sampler_inputs import rescue_inputs, sampler_outputs, shared_inputs
+from .core_features import search_aliases
+from .sampler_inputs import SHOWN_ON_LADR, rescue_inputs, sampler_outputs, shared_inputs
 from .sampler_run import run_sampler
 
 
@@ -22,10 +23,16 @@ class LADRSampler(io.ComfyNode):
             description="Draws the tokens of a picture with a diffusion language model. Locality-Aware Dynamic Rescue: "
             "besides the scheduled cells it unmasks sure cells next to known ones, so it needs fewer network "
             "evaluations than the baseline. With rescue off it is the Baseline dLLM Sampler.",
-            inputs=[*shared_inputs(), *rescue_inputs()],
+            inputs=[*shared_inputs(SHOWN_ON_LADR), *rescue_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            **search_aliases("fast sampler"),
         )
+
+    @classmethod
+    def validate_inputs(cls, mask_schedule=None, frontier_shape=None, risk_filter=None) -> bool:
+        """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
+        return True
 
     @classmethod
     def execute(cls, **inputs) -> io.NodeOutput:

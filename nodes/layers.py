@@ -9,6 +9,8 @@ import comfy.ops
 import torch
 from torch import Tensor
 
+from .core_features import needs_cast
+
 _layers = comfy.ops.disable_weight_init
 
 
@@ -27,7 +29,7 @@ class ReadableWeight:
 
     def read_weight(self, like: Tensor, rows: slice | None = None) -> Tensor:
         """The weight on the device and in the dtype of `like`; only the rows asked for are moved."""
-        if self.weight_function:  # a LoRA on a layer that is not loaded: the patch needs the whole weight
+        if needs_cast(self):  # a LoRA on a layer that is not loaded: the patch needs the whole weight
             weight, _ = comfy.ops.cast_bias_weight(self, like)
             return weight if rows is None else weight[rows]
         weight = self.weight if rows is None else self.weight[rows]
@@ -46,16 +48,20 @@ class TokenEmbedding(ReadableWeight, _layers.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Rows [..., d] of the table for ids [...], on the device of the ids."""
-        if self.weight_function:
-            weight, _ = comfy.ops.cast_bias_weight(self, device=ids.device)
+        if needs_cast(self):
+            weight, _ = comfy.ops.cast_bias_weight(self, dtype=self._dtype_of_rows(ids.device), device=ids.device)
         else:
             weight = self.weight
         places = ids.to(weight.device)
         if weight.dtype.itemsize > 1:
             return weight[places].to(ids.device)
-        half = comfy.model_management.should_use_bf16(ids.device)
         rows = weight.view(torch.uint8)[places].view(weight.dtype)
-        return rows.to(ids.device, torch.bfloat16 if half else torch.float32)
+        return rows.to(ids.device, self._dtype_of_rows(ids.device))
+
+    def _dtype_of_rows(self, device: torch.device) -> torch.dtype:
+        if self.weight.dtype.itemsize > 1:
+            return self.weight.dtype
+        return torch.bfloat16 if comfy.model_management.should_use_bf16(device) else torch.float32
 
 
 class Layers(_layers):

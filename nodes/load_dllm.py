@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..ladr_core.weight_dtype import AUTO, DTYPES
+from .core_features import search_aliases
 from .dllm_loading import load
 from .model_folder import list_checkpoints
 
@@ -39,7 +40,13 @@ class LoadDLLM(io.ComfyNode):
                 io.Clip.Output("clip", display_name="CLIP", tooltip="The prompt side, for CLIP Text Encode."),
                 io.Vae.Output("vae", display_name="VAE", tooltip="The VQ tokenizer, for VAE Encode and VAE Decode."),
             ],
+            **search_aliases("load checkpoint", "load diffusion model"),
         )  # fmt: skip
+
+    @classmethod
+    def validate_inputs(cls, checkpoint=None, dtype=None) -> bool:
+        """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
+        return True
 
     @classmethod
     def execute(cls, checkpoint: str, dtype: str) -> io.NodeOutput:

@@ -1,4 +1,4 @@
-"""The MODEL output of Load dLLM: a ModelPatcher over the transformer, and what of a MODEL our loop executes."""
+"""The MODEL output of Load dLLM: a ModelPatcher over the transformer, and the way back from a MODEL input to it."""
 
 from __future__ import annotations
 
@@ -17,36 +17,8 @@ from ..ladr_core.models.memory import run_bytes, run_bytes_of_prompts
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.settings import SamplerSettings
 from ..ladr_core.token_grid import TokenGrid
-from .weights_on_card import patcher_class
-
-_GIVEN = "the MODEL of Load dLLM, which draws tokens, not noise"
-_REMEDY = "Remove that node: the dLLM samplers would not execute it"
-_ALLOWED = "the MODEL of Load dLLM, with LoRA or merged weights"
-_OPTION_NODES = {
-    "sampler_cfg_function": "a node that replaces guidance (RescaleCFG or similar)",
-    "sampler_post_cfg_function": "a node that changes guidance (PerturbedAttentionGuidance, TCFG or similar)",
-    "sampler_pre_cfg_function": "a node that changes guidance (CFGZeroStar, SkipLayerGuidance or similar)",
-    "sampler_calc_cond_batch_function": "a node that replaces guidance (PerpNeg or similar)",
-    "model_function_wrapper": "a node that wraps the model call",
-    "denoise_mask_function": "Differential Diffusion",
-}
-_OBJECT_NODES = {
-    "model_sampling": "a ModelSampling node",
-    "manual_cast_dtype": "ModelComputeDtype",
-    "latent_format": "a node that replaces the latent format",
-}
-
-
-def _refusal(allowed: str, remedy: str) -> RuntimeError:
-    """A RuntimeError, because nn.Module turns an AttributeError raised in a property into one about itself."""
-    return RuntimeError(str(InputError("model", _GIVEN, allowed, remedy)))
-
-
-class UNetConfig(dict):
-    """The size table core looks for; asking for a U-Net's sizes (FreeU, HyperTile) says what this model is."""
-
-    def __missing__(self, key: str) -> NoReturn:
-        raise _refusal(f"a U-Net (this node asks for its {key})", "Remove this node in front of the sampler")
+from .refusals import ALLOWED, UNetConfig, refuse_changes, refuse_use
+from .weights_on_card import make_patcher
 
 
 class ModelConfig:
@@ -70,17 +42,17 @@ class DLLMModel(torch.nn.Module):
     @property
     def latent_format(self) -> NoReturn:
         """Asked for by KSampler and SamplerCustom."""
-        raise _refusal("a model that removes noise", "Connect it to LADR Sampler or Baseline dLLM Sampler instead")
+        raise refuse_use("a model that removes noise")
 
     @property
     def model_sampling(self) -> NoReturn:
         """Asked for by schedulers and custom samplers."""
-        raise _refusal("a model that removes noise", "Connect it to LADR Sampler or Baseline dLLM Sampler instead")
+        raise refuse_use("a model that removes noise")
 
     @property
     def model_type(self) -> NoReturn:
         """Asked for by nodes that save checkpoints."""
-        raise _refusal("models whose file format ComfyUI knows", "Use `python -m ladr_core convert` to write one file")
+        raise refuse_use("a model whose file format ComfyUI knows")
 
     def get_dtype(self) -> torch.dtype:
         """The dtype its weights are stored in."""
@@ -117,7 +89,7 @@ def make_model(dllm: DLLM, vae: Any) -> comfy.model_patcher.ModelPatcher:
         model.get_dtype(), load_device, [torch.bfloat16, torch.float32]
     )
     offload_device = comfy.model_management.unet_offload_device()
-    return patcher_class()(model=model, load_device=load_device, offload_device=offload_device)
+    return make_patcher(model, load_device, offload_device)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> Tensor:
@@ -135,46 +107,6 @@ def get_dllm_model(model: Any) -> DLLMModel:
     inner = getattr(model, "model", None)
     if not isinstance(inner, DLLMModel):
         kind = type(inner if inner is not None else model).__name__
-        raise InputError("model", f"a MODEL of another kind ({kind})", _ALLOWED, "Connect the MODEL of Load dLLM")
-    changes = foreign_changes(model)
-    if changes:
-        raise InputError("model", "a MODEL changed by " + "; ".join(changes), _ALLOWED, _REMEDY)
+        raise InputError("model", f"a MODEL of another kind ({kind})", ALLOWED, "Connect the MODEL of Load dLLM")
+    refuse_changes(model)
     return inner
-
-
-def foreign_changes(patcher: Any) -> list[str]:
-    """Names of everything on a MODEL, other than weight patches, that our loop would silently leave out."""
-    found = [_OBJECT_NODES.get(name, f"the object patch {name!r}") for name in patcher.object_patches]
-    options = dict(patcher.model_options)
-    transformer_options = options.pop("transformer_options", {})
-    options.pop("disable_cfg1_optimization", None)  # only ever set together with one of the functions
-    found += [_OPTION_NODES.get(name, f"the model option {name!r}") for name, value in options.items() if value]
-    found += _transformer_changes(transformer_options)
-    found += _nested("wrapper", getattr(patcher, "wrappers", {}))
-    found += [f"the injection {name!r}" for name in getattr(patcher, "injections", {})]
-    found += [f"the additional model {name!r}" for name, models in patcher.additional_models.items() if models]
-    if getattr(patcher, "hook_patches", None):
-        found.append("hook patches (Set Model Hooks)")
-    return list(dict.fromkeys(found))
-
-
-def _transformer_changes(options: dict[str, Any]) -> list[str]:
-    found = []
-    for name, value in options.items():
-        if name in ("patches", "patches_replace"):
-            found += [f"the attention or block patch {kind!r}" for kind, patches in value.items() if patches]
-        elif name in ("wrappers", "callbacks"):
-            found += _nested(name.rstrip("s"), value)
-        elif value:
-            found.append(f"the transformer option {name!r}")
-    return found
-
-
-def _nested(what: str, table: dict[str, dict[Any, list[Any]]]) -> list[str]:
-    """Names in a {kind: {key: [functions]}} table of comfy.patcher_extension."""
-    return [
-        "TorchCompileModel" if key == "torch.compile" else f"the {kind} {what} {key!r}"
-        for kind, keyed in table.items()
-        for key, functions in keyed.items()
-        if functions
-    ]

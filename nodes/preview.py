@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..ladr_core.sampling import StepEvent
 from ..ladr_core.token_grid import MASKED, TokenGrid, to_grid
+from .core_features import preview_size, previews_refused
 
-_LARGEST_PREVIEW = 512
 _SMALL_TOKENIZER = 64 * 1024**2  # bytes of weights up to which decoding a preview costs next to nothing
 _GREY = 0.35
 
@@ -21,6 +21,11 @@ _GREY = 0.35
 def check_interrupt() -> None:
     """Raise ComfyUI's interruption where the user has pressed stop."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def shows_previews(switch: bool) -> bool:
+    """Whether to show previews: the node's own switch, unless the user wants none in the whole of ComfyUI."""
+    return bool(switch) and not previews_refused()
 
 
 class StepDisplay:
@@ -39,7 +44,7 @@ class StepDisplay:
         picture = None
         if self.show_picture:
             image = token_picture(self.vae, to_grid(event.codebook_indices[:1], self.grid))
-            picture = ("JPEG", image, _LARGEST_PREVIEW)
+            picture = ("JPEG", image, preview_size())
         self.bar.update_absolute(event.step, event.steps, picture)
 
 
@@ -71,5 +76,5 @@ def token_picture(vae: Any, indices: Tensor) -> Image.Image:
     pixels = torch.where(known[..., None], pixels, _GREY)
     array = (pixels[0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     image = Image.fromarray(array)
-    enlarge = max(1, _LARGEST_PREVIEW // max(image.size))
+    enlarge = max(1, preview_size() // max(image.size))
     return image.resize((image.width * enlarge, image.height * enlarge), Image.Resampling.NEAREST)

@@ -9,13 +9,20 @@ from comfy_api.latest import io
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.samplers.registry import METHOD
 from ..ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
+from .core_features import advanced
 
 _AFTER_DENOISE = ("mask_schedule", "temperature", "choice_temperature", "top_k", "top_p", "choose_then_sample")
 
+# What stays open beside KSampler's inputs and the preview; the rest is folded away where the front end can. Both have
+# the noise of the tokens. LADR has the two bounds of its rescue, which trade quality for speed and make the presets.
+# The baseline has the noise of its choice of cells, which the authors' samplers use too, and whose sampler it is.
+SHOWN_ON_LADR = ("temperature", "risk_bound", "rescue_cap")
+SHOWN_ON_BASELINE = ("temperature", "choice_temperature", "method")
 
-def widget(setting: Setting) -> Any:
+
+def widget(setting: Setting, **words: Any) -> Any:
     """The node input of one setting."""
-    words = {"default": setting.default, "tooltip": setting.tooltip}
+    words = {"default": setting.default, "tooltip": setting.tooltip, **words}
     if setting.kind == "bool":
         return io.Boolean.Input(setting.name, **words)
     if setting.kind == "choice":
@@ -27,8 +34,16 @@ def widget(setting: Setting) -> Any:
     return io.Float.Input(setting.name, round=setting.step, **limits, **words)
 
 
-def shared_inputs() -> list[Any]:
-    """KSampler's inputs in KSampler's order, then the settings of every sampler, then the preview switch."""
+def later_widget(setting: Setting, shown: tuple[str, ...]) -> Any:
+    """An input that a saved prompt may lack, as it is newer than the prompt or folded away: missing = default."""
+    return widget(setting, optional=True, **({} if setting.name in shown else advanced()))
+
+
+def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
+    """KSampler's inputs in KSampler's order, then the settings of every sampler, then the preview switch.
+
+    The front end puts optional inputs after required ones, so all that follow the first optional one are optional too.
+    """
     return [
         io.Model.Input("model", tooltip="The dLLM that draws the tokens, from Load dLLM, also with LoRA or merged."),
         io.Int.Input(
@@ -47,22 +62,23 @@ def shared_inputs() -> list[Any]:
             tooltip="The token grid to fill: Empty Token Grid, or VAE Encode and Set Latent Noise Mask for a part.",
         ),
         widget(SAMPLER_SETTINGS["denoise"]),
-        *(widget(SAMPLER_SETTINGS[name]) for name in _AFTER_DENOISE),
+        *(later_widget(SAMPLER_SETTINGS[name], shown) for name in _AFTER_DENOISE),
         io.Boolean.Input(
-            "preview", default=True, tooltip="Show the partly drawn picture while sampling. Masked cells are grey. "
-            "Off saves a little time; the result is the same.",
+            "preview", default=True, optional=True,
+            tooltip="Show the partly drawn picture while sampling. Masked cells are grey. Off saves a little time; the "
+            "result is the same.",
         ),
     ]  # fmt: skip
 
 
 def rescue_inputs() -> list[Any]:
     """The inputs only the LADR sampler has; they come last, so that the two samplers can be swapped."""
-    return [widget(setting) for setting in RESCUE_SETTINGS.values() if setting.on_node]
+    return [later_widget(setting, SHOWN_ON_LADR) for setting in RESCUE_SETTINGS.values() if setting.on_node]
 
 
 def method_inputs() -> list[Any]:
     """The inputs only the baseline sampler has."""
-    return [widget(METHOD), widget(ML_CACHE)]
+    return [later_widget(METHOD, SHOWN_ON_BASELINE), later_widget(ML_CACHE, SHOWN_ON_BASELINE)]
 
 
 def sampler_outputs() -> list[Any]:

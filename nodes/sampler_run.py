@@ -14,7 +14,7 @@ from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
 from .conditioning import read_prompt
 from .latent import read_latent, write_latent
 from .model import get_dllm_model
-from .preview import StepDisplay, check_interrupt, code_colors, needs_colors
+from .preview import StepDisplay, check_interrupt, code_colors, needs_colors, shows_previews
 from .run_result import announce_start, keep_result, shown_result
 
 
@@ -29,7 +29,7 @@ def run_sampler(
     positive: Any,
     negative: Any,
     latent_image: dict[str, Any],
-    preview: bool,
+    preview: bool = True,
     **settings: Any,
 ) -> io.NodeOutput:
     """Sample with the inputs of `sampler_inputs.shared_inputs`; hidden: the node's id and the pictures' metadata."""
@@ -44,6 +44,7 @@ def run_sampler(
     seeds = [(SEED.check(seed) + index) % 2**64 for index in latent.batch_index]
     prompts, negatives = [prompt] * len(seeds), [negative_prompt] * len(seeds)
 
+    preview = shows_previews(preview)
     callbacks = RunCallbacks(
         lambda start: announce_start(hidden.unique_id, start), check_interrupt, StepDisplay(latent.grid, vae, preview)
     )

@@ -96,7 +96,8 @@ def scaled_layers(operations: Any) -> Any:
 
         def convert_weight(self, weight: Tensor, inplace: bool = False, **_: Any) -> Tensor:
             """The weight that a stored one stands for; ComfyUI asks for it before it applies a LoRA."""
-            return self._scaled(weight).to(weight)
+            plain = self._scaled(weight)
+            return plain if weight.dtype.itemsize == 1 else plain.to(weight)  # 8 bits cannot hold it without the scale
 
         def _scale(self, device: Any, rows: slice | None = None) -> Tensor:
             """Without axes, or for the rows asked for."""

@@ -1,6 +1,6 @@
 """Draws the pictures beside the templates of the built-in model: what each template shows when it is run as it is.
 
-    COMFYUI_SRC=... python -m comfyui.draw_thumbnails          (in the folder tests)
+COMFYUI_SRC=... python -m comfyui.draw_thumbnails          (in the folder tests)
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def test_a_model_with_changes_our_loop_does_not_execute(play, kind, words):
     [
         ("TorchCompileModel", {"backend": "inductor"}, "TorchCompileModel"),
         ("PerturbedAttentionGuidance", {"scale": 3.0}, "guidance"),
-        ("RescaleCFG", {"multiplier": 0.7}, "guidance"),
+        ("RescaleCFG", {"multiplier": 0.7}, "RescaleCFG"),
         ("DifferentialDiffusion", {"strength": 1.0}, "Differential Diffusion"),
         ("ModelSamplingSD3", {"shift": 3.0}, "ModelSampling"),
         ("ModelComputeDtype", {"dtype": "bf16"}, "ModelComputeDtype"),

@@ -25,9 +25,7 @@ def run(base, grid, *, rescue=None, seeds=None, cells=None, editable=None, denoi
     denoiser = denoiser or FakeDenoiser(base)
     rule = BaselineRule(settings) if rescue is None else LadrRule(settings, rescue)
     editable = cells == MASKED if editable is None else editable
-    result = denoise(
-        denoiser, cells, grid, editable=editable, rule=rule, settings=settings, noise=PerImageNoise(seeds)
-    )
+    result = denoise(denoiser, cells, grid, editable=editable, rule=rule, settings=settings, noise=PerImageNoise(seeds))
     return (*result, denoiser)
 
 

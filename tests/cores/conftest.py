@@ -18,8 +18,8 @@ PACK_NAME = "pack_on_a_stand_in"
 def on_core(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., types.ModuleType]]:
     """A function that imports a module of the pack anew, as it is on a core with these features."""
 
-    def load(module: str, *, lazy: bool = False) -> types.ModuleType:
-        stubs = stub_modules()
+    def load(module: str, *, lazy: bool = False, newer: bool = False) -> types.ModuleType:
+        stubs = stub_modules(newer)
         stubs["comfy.ops"] = stubs["comfy"].ops = make_ops(lazy)
         stubs["comfy.model_management"].cast_to = cast_to
         for name, stub in stubs.items():

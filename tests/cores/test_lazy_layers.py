@@ -49,16 +49,16 @@ def test_layers_without_weights_keep_the_mapped_tensors_of_the_file(on_core, fil
     read = {}
     tensors = TensorFiles.tensors
 
-    def recorded(self):
-        for key, value in tensors(self):
+    def recorded(self, *how):
+        for key, value in tensors(self, *how):
             read[key] = value.data_ptr()
             yield key, value
 
     monkeypatch.setattr(TensorFiles, "tensors", recorded)
     dllm = load_dllm(files[name], operations=on_core("nodes.layers", lazy=True).Layers)
     state = dllm.transformer.state_dict()
-    assert state and all(value.data_ptr() == read[key] for key, value in state.items() if key in read)
-    assert state.keys() & read.keys() >= {"transformer.wte.weight", "transformer.blocks.0.q_proj.weight"}
+    weights = [key for key in state if key.endswith(".weight")]
+    assert len(weights) > 10 and all(state[key].data_ptr() == read[key] for key in weights)
 
 
 def test_an_empty_layer_takes_no_memory(on_core):

@@ -26,8 +26,9 @@ def folder(tmp_path_factory):
     train_vq(WORLD, folder, minutes=0.001, batch=2)
     vq = PatchVQ(PatchVQConfig())
     assert load_training_state(folder / "vq.pt", vq, _Anything(), _Anything())[0] >= 1
-    train_transformer(WORLD, vq.eval().requires_grad_(False), folder, minutes=0.001, batch=2, width=32, layers=1,
-                      compiled=False)
+    train_transformer(
+        WORLD, vq.eval().requires_grad_(False), folder, minutes=0.001, batch=2, width=32, layers=1, compiled=False
+    )
     return folder
 
 

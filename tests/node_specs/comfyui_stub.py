@@ -1,11 +1,14 @@
-"""Just enough of ComfyUI 0.3.64 to import the nodes and read their schemas; unknown keywords fail, as they do there."""
+"""Just enough of ComfyUI to import the nodes and read their schemas; unknown keywords fail, as they do there.
+
+The stub is 0.3.64, or a newer one that also knows folded inputs and search words.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,23 +103,26 @@ class Schema:
     enable_expand: bool = False
 
 
-def _kind(name: str, base: type = _Socket) -> type:
+def _kind(name: str, base: type = _Socket, newer: bool = False) -> type:
     made = types.SimpleNamespace()
-    for role, parent in (("Input", base), ("Output", _Output)):
-        setattr(made, role, type(f"{name}{role}", (parent,), {"io_type": name}))
+    fields = [("advanced", Any, None)] if newer else []
+    made.Input = make_dataclass(f"{name}Input", fields, bases=(base,), namespace={"io_type": name})
+    made.Output = type(f"{name}Output", (_Output,), {"io_type": name})
     return made
 
 
-def _io() -> types.ModuleType:
+def _io(newer: bool) -> types.ModuleType:
     io = types.ModuleType("comfy_api.latest.io")
     for attribute, name in (
         ("Model", "MODEL"), ("Clip", "CLIP"), ("Vae", "VAE"), ("Conditioning", "CONDITIONING"), ("Latent", "LATENT"),
     ):  # fmt: skip
-        setattr(io, attribute, _kind(name))
-    io.String = _kind("STRING", _Widget)
-    io.Int, io.Float = _kind("INT", _Whole), _kind("FLOAT", _Real)
-    io.Boolean, io.Combo = _kind("BOOLEAN", _Switch), _kind("COMBO", _Choice)
-    io.Schema, io.Hidden = Schema, types.SimpleNamespace(unique_id="UNIQUE_ID", extra_pnginfo="EXTRA_PNGINFO")
+        setattr(io, attribute, _kind(name, newer=newer))
+    io.String = _kind("STRING", _Widget, newer)
+    io.Int, io.Float = _kind("INT", _Whole, newer), _kind("FLOAT", _Real, newer)
+    io.Boolean, io.Combo = _kind("BOOLEAN", _Switch, newer), _kind("COMBO", _Choice, newer)
+    words = [("search_aliases", list, field(default_factory=list))] if newer else []
+    io.Schema = make_dataclass("Schema", words, bases=(Schema,))
+    io.Hidden = types.SimpleNamespace(unique_id="UNIQUE_ID", extra_pnginfo="EXTRA_PNGINFO")
     io.ComfyNode = type("ComfyNode", (), {})
     io.NodeOutput = _NodeOutput
     return io
@@ -134,20 +140,29 @@ class _NodeOutput(tuple):
         return made
 
 
-def stub_modules() -> dict[str, types.ModuleType]:
+def stub_modules(newer: bool = False) -> dict[str, types.ModuleType]:
+    """ComfyUI's modules by name."""
     names = (
-        "comfy", "comfy.ldm", "comfy.ldm.modules", "comfy.ldm.modules.attention", "comfy.model_management",
-        "comfy.model_patcher", "comfy.ops", "comfy.sd", "comfy.utils", "comfy_api", "comfy_api.latest",
-        "comfyui_version", "folder_paths", "node_helpers", "server",
+        "comfy", "comfy.ldm", "comfy.ldm.modules", "comfy.ldm.modules.attention", "comfy.cli_args",
+        "comfy.lora", "comfy.model_management", "comfy.model_patcher", "comfy.ops", "comfy.options", "comfy.sd",
+        "comfy.utils", "comfy_api", "comfy_api.latest", "comfy_execution", "comfy_execution.utils", "comfyui_version",
+        "execution", "folder_paths", "node_helpers", "server",
     )  # fmt: skip
     made = {name: types.ModuleType(name) for name in names}
     for name, module in made.items():
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(made[parent], child, module)
-    made["comfy_api.latest"].io = _io()
+    made["comfy_api.latest"].io = _io(newer)
     made["comfy_api.latest"].ComfyExtension = type("ComfyExtension", (), {})
-    made["comfy.model_patcher"].ModelPatcher = type("ModelPatcher", (), {})
+    for name in ("ModelPatcher", "LowVramPatch"):
+        setattr(made["comfy.model_patcher"], name, type(name, (), {}))
+    methods = types.SimpleNamespace(NoPreviews="none", Auto="auto")
+    made["comfy.cli_args"].LatentPreviewMethod = methods
+    made["comfy.cli_args"].args = types.SimpleNamespace(preview_method=methods.NoPreviews, preview_size=512)
+    made["comfy.options"].args_parsing = False
+    made["execution"].nodes = types.SimpleNamespace(NODE_CLASS_MAPPINGS={}, NODE_DISPLAY_NAME_MAPPINGS={})
+    made["comfy_execution.utils"].get_executing_context = lambda: None
     made["comfy.sd"].VAE = type("VAE", (), {})
     made["comfy.sd"].CLIP = type("CLIP", (), {})
     made["comfy.ops"].disable_weight_init = type(
@@ -192,6 +207,7 @@ def snapshot() -> dict[str, Any]:
         inputs = []
         for slot in schema.inputs:
             facts = {k: v for k, v in slot.facts().items() if k in ("default", "min", "max", "step", "options")}
+            facts |= {"optional": True} if slot.optional else {}
             if slot.id == "checkpoint":
                 facts["options"] = facts["options"][:1]  # the rest depends on the machine
             inputs.append({"id": slot.id, "type": slot.io_type, **facts})

@@ -174,7 +174,7 @@ def wrap(tmp_path, monkeypatch):
     card = torch.device("cuda")
     monkeypatch.setattr(management, "get_torch_device", lambda: card, raising=False)
     monkeypatch.setattr(management, "unet_offload_device", lambda: torch.device("cpu"), raising=False)
-    monkeypatch.setattr(module, "patcher_class", lambda: types.SimpleNamespace)
+    monkeypatch.setattr(module, "make_patcher", lambda model, *devices: types.SimpleNamespace(model=model))
 
     def make(stored, *good):
         def cast(dtype, device, supported):  # the rule of core's function of this name

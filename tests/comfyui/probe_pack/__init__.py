@@ -24,9 +24,7 @@ class ShowLatent:
     def show(self, latent):
         samples = latent["samples"]
         extra = {k: v for k, v in latent.items() if k not in ("samples", "noise_mask")}
-        return shown(
-            {"samples": samples.tolist(), "dtype": str(samples.dtype), "extra": json.loads(json.dumps(extra))}
-        )
+        return shown({"samples": samples.tolist(), "dtype": str(samples.dtype), "extra": json.loads(json.dumps(extra))})
 
 
 class ShowImage:
