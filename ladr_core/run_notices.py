@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -10,8 +9,8 @@ from torch import Tensor
 from .models.contract import DLLM, Prompt
 from .models.lumina_dimoo.image_sizes import size_notice
 from .models.lumina_dimoo.prompts import reads_text
-
-_WEIGHT = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\bembedding:\S")
+from .prompt_habits import habit_notices, plain_text
+from .token_grid import TokenGrid
 
 
 def prompt_notices(model: DLLM, positive: Sequence[Prompt], negative: Sequence[Prompt]) -> list[str]:
@@ -27,9 +26,7 @@ def prompt_notices(model: DLLM, positive: Sequence[Prompt], negative: Sequence[P
 
 
 def _text_notices(model: DLLM, text: str) -> list[str]:
-    found = _WEIGHT.search(text)
-    weights = [f"{found[0]} is plain text to a dLLM: prompt weights and embeddings have no effect."] if found else []
-    return weights + model.prompt_notices(text)
+    return habit_notices(text) + model.prompt_notices(plain_text(text))
 
 
 def reference_notices(model: DLLM, positive: Sequence[Prompt]) -> list[str]:
@@ -37,6 +34,11 @@ def reference_notices(model: DLLM, positive: Sequence[Prompt]) -> list[str]:
     side = model.cell_pixels
     sizes = dict.fromkeys((i.shape[1] * side, i.shape[0] * side) for p in positive for i in p.reference_indices)
     return [notice for size in sizes if (notice := size_notice(size)) is not None]
+
+
+def grid_notices(model: DLLM, positive: Sequence[Prompt], grid: TokenGrid) -> list[str]:
+    """What to say of a size that the model was not trained for; an edit has the size of its reference image."""
+    return [] if any(prompt.reference_indices for prompt in positive) else model.grid_notices(grid)
 
 
 def masking_notices(is_masked: Tensor, denoise: float) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -16,8 +16,9 @@ from .errors import InputError
 from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
 from .noise import NoiseSource, PerImageNoise
+from .prompt_habits import plain_text
 from .report import SamplingReport
-from .run_notices import masking_notices, prompt_notices, reference_notices
+from .run_notices import grid_notices, masking_notices, prompt_notices, reference_notices
 from .sampler_setup import SamplerSetup
 from .samplers.registry import find_sampler
 from .settings import SEED, SamplerSettings
@@ -85,7 +86,9 @@ def sample_tokens(
     recipe = chosen.recipe(settings, setup.rescue, options)
     noise = PerImageNoise(seeds, device if recipe.noise_on_device else "cpu")
     cells, start_time = mask_for_denoise(cells, editable, settings, noise)
-    denoiser = recipe.prepare(model).bind(request.positive, request.negative, grid, device=device)
+    sides = request.positive, request.negative
+    positive, negative = ([replace(prompt, text=plain_text(prompt.text)) for prompt in side] for side in sides)
+    denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
     notices = _notices(model, request, settings, cells)
     result, report = denoise(
         denoiser, cells, grid, editable=editable, rule=recipe.rule, settings=settings, noise=noise, draw=recipe.draw,
@@ -97,14 +100,15 @@ def sample_tokens(
     report.settings = asdict(settings) | (asdict(setup.rescue) if chosen.uses_rescue else {}) | options
     report.seeds = seeds
     report.model, report.notices = model.name, notices
-    report.prompts = [prompt.text for prompt in request.positive]
-    report.negative_prompts = [prompt.text for prompt in request.negative]
+    report.prompts = [prompt.text for prompt in positive]
+    report.negative_prompts = [prompt.text for prompt in negative]
     return to_grid(result, grid), report
 
 
 def _notices(model: DLLM, request: ImageRequest, settings: SamplerSettings, cells: Tensor) -> list[str]:
     """What of the inputs has no effect, a sentence each; also logged."""
     notices = prompt_notices(model, request.positive, request.negative if settings.cfg != 1 else ())
+    notices += grid_notices(model, request.positive, request.grid)
     notices += masking_notices(cells == MASKED, settings.denoise)
     for notice in notices:
         logger.warning("%s", notice)

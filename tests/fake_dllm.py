@@ -73,6 +73,12 @@ class FakeDLLM:
     def prompt_notices(self, text: str) -> list[str]:
         return []
 
+    def fit_grid(self, width: int, height: int) -> TokenGrid:
+        return TokenGrid(max(1, height // self.cell_pixels), max(1, width // self.cell_pixels))
+
+    def grid_notices(self, grid: TokenGrid) -> list[str]:
+        return []
+
     def check_grid(self, grid: TokenGrid) -> None:
         if grid.height < 1 or grid.width < 1:
             raise InputError("grid", str(grid), "1 x 1 cells or more", "Use 8 x 8 pixels or more")

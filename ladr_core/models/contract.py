@@ -73,6 +73,14 @@ class DLLM(Protocol):
         """Raise InputError with the nearest valid size in pixels where the model cannot draw this grid."""
         ...
 
+    def fit_grid(self, width: int, height: int) -> TokenGrid:
+        """The grid nearest to a size in pixels that the model can draw: what a sentence may advise."""
+        ...
+
+    def grid_notices(self, grid: TokenGrid) -> list[str]:
+        """That the model was not trained for a grid which it can draw, and the nearest it was, a sentence each."""
+        ...
+
     def prompt_notices(self, text: str) -> list[str]:
         """What the model will not see of a prompt, one sentence each."""
         ...

@@ -76,6 +76,12 @@ class KnowingModel:
     def prompt_notices(self, text: str) -> list[str]:
         return []
 
+    def fit_grid(self, width: int, height: int) -> TokenGrid:
+        return TokenGrid(max(1, height // self.cell_pixels), max(1, width // self.cell_pixels))
+
+    def grid_notices(self, grid: TokenGrid) -> list[str]:
+        return []
+
     def check_grid(self, grid: TokenGrid) -> None:
         """Every grid is fine."""
 

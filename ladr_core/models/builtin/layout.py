@@ -6,12 +6,13 @@ end-of-image token. Its length never changes, so conditional and unconditional s
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+
+from ...prompt_habits import split_words
 
 TEXT_LENGTH = 24
 PAD, UNKNOWN, UNCONDITION = 0, 1, 2
@@ -68,19 +69,21 @@ class BuiltinLayout:
         return TEXT_LENGTH + self.height * (self.width + 1) + 2
 
     def known_words(self, text: str) -> list[tuple[str, bool]]:
-        """The words of a prompt in order, each with whether the model knows it."""
-        found = [_SYNONYMS.get(word, word) for word in re.findall(r"[a-z0-9]+", text.lower())]
-        return [(word, word in self._ids) for word in found]
+        """The words and signs of a prompt in order, as they are written, each with whether the model knows it."""
+        return [(written, _SYNONYMS.get(plain, plain) in self._ids) for written, plain in split_words(text)]
 
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: _FIRST_WORD + i for i, word in enumerate(self.words)}
 
+    def word_ids(self, text: str) -> list[int]:
+        """A token id for each Latin word of a prompt; words in other scripts and signs have none."""
+        plain_words = (plain for _, plain in split_words(text) if plain)
+        return [self._ids.get(_SYNONYMS.get(plain, plain), UNKNOWN) for plain in plain_words]
+
     def encode_text(self, text: str) -> list[int]:
         """The 24 token ids of a prompt; an empty one is the unconditional prompt, a longer one loses its tail."""
-        ids = self._ids
-        found = [ids.get(word, UNKNOWN) for word, _ in self.known_words(text)][:TEXT_LENGTH]
-        found = found or [UNCONDITION]
+        found = self.word_ids(text)[:TEXT_LENGTH] or [UNCONDITION]
         return found + [PAD] * (TEXT_LENGTH - len(found))
 
     def cell_positions(self) -> Tensor:

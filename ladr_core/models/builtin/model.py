@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...prompt_habits import listed
 from ...token_grid import MASKED, TokenGrid
 from ...vq.patch_vq import PatchVQ
 from ..contract import Prompt
@@ -76,15 +77,25 @@ class BuiltinDLLM:
                                  "Remove the edit task and the reference images, or load a model that can edit")
         return torch.tensor([self.layout.encode_text(p.text) for p in prompts], dtype=torch.int64, device=device)
 
+    def fit_grid(self, width: int, height: int) -> TokenGrid:
+        """The only grid it draws, whatever the size in pixels."""
+        return self.default_grid
+
+    def grid_notices(self, grid: TokenGrid) -> list[str]:
+        """Nothing: other grids are refused."""
+        return []
+
     def prompt_notices(self, text: str) -> list[str]:
         """What the model will not see of a prompt, one sentence each."""
         words = self.layout.known_words(text)
         unknown = list(dict.fromkeys(word for word, known in words if not known))
         notices = []
         if unknown:
-            shown = ", ".join(unknown[:8]) + (f" and {len(unknown) - 8} more" if len(unknown) > 8 else "")
-            notices.append(f"The built-in model does not know: {shown}. It knows {len(self.layout.words)} words, "
-                           "listed on the help page of Load dLLM.")
-        if len(words) > TEXT_LENGTH:
-            notices.append(f"The prompt has {len(words)} words; the built-in model reads the first {TEXT_LENGTH}.")
+            notices.append(f"The built-in model does not know: {listed(unknown)}. It knows {len(self.layout.words)} "
+                           "words, listed on the help page of Load dLLM.")
+        if unknown and not any(known for _, known in words):
+            notices.append("It knows no word of this prompt: the picture shows whatever the model draws without one.")
+        count = len(self.layout.word_ids(text))
+        if count > TEXT_LENGTH:
+            notices.append(f"The prompt has {count} words; the built-in model reads the first {TEXT_LENGTH}.")
         return notices

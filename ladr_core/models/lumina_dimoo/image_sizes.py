@@ -10,6 +10,8 @@ from collections.abc import Sequence
 EDIT_PATCHES = 256  # patches of 32 x 32 pixels: as many as 512 x 512 pixels have
 PATCH = 32
 LONGEST_RATIO = 4.0
+DRAWING_PATCHES = 1024  # as many as 1024 x 1024 pixels have, the size of text-to-image training
+MOST_PATCHES = 1152  # 768 x 1536 pixels, the largest that the published examples draw
 
 Size = tuple[int, int]  # width, height in pixels
 
@@ -48,6 +50,19 @@ def size_notice(size: Size) -> str | None:
     return (
         f"A reference image is {size[0]} x {size[1]} pixels; Lumina-DiMOO edits best at its own sizes, here {width} x "
         f"{height}: set Upscale Image, crop center, to that before VAE Encode."
+    )
+
+
+def drawing_notice(size: Size) -> str | None:
+    """That the model draws best at another size than this one; None from 512 x 512 pixels to the published largest."""
+    width, height = size
+    patches = width * height / PATCH**2
+    if EDIT_PATCHES <= patches <= MOST_PATCHES and max(size) <= LONGEST_RATIO * min(size):
+        return None
+    best = choose_size(size, edit_sizes(EDIT_PATCHES if patches < EDIT_PATCHES else DRAWING_PATCHES))
+    return (
+        f"Lumina-DiMOO was not trained to draw {width} x {height} pixels; the nearest size it was is {best[0]} x "
+        f"{best[1]}."
     )
 
 

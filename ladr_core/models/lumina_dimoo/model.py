@@ -18,7 +18,7 @@ from ..llada import LLaDATransformer
 from ..ml_cache import MLCacheDenoiser, MLCacheSettings
 from ..sequence import SequenceDenoiser, TokenSequence, VocabularySlice
 from ..text_tokenizer import TextTokenizer
-from .image_sizes import size_notice
+from .image_sizes import drawing_notice, size_notice
 from .prompts import TEXT_TO_IMAGE, UNCONDITION, conditional_prompt, reference_count, unconditional_prompt
 
 logger = logging.getLogger(__name__)
@@ -115,8 +115,8 @@ class LuminaDiMOO:
         if grid.height >= 1 and grid.width >= 1 and grid.cells <= MOST_CELLS:
             return
         side = self.cell_pixels
-        scale = min(1.0, (MOST_CELLS / max(grid.cells, 1)) ** 0.5)
-        height, width = (max(1, int(cells * scale)) * side for cells in (grid.height, grid.width))
+        fits = self.fit_grid(grid.width * side, grid.height * side)
+        height, width = fits.height * side, fits.width * side
         given = f"{grid.width * side} x {grid.height * side} pixels ({grid})"
         raise InputError(
             "width x height",
@@ -124,6 +124,17 @@ class LuminaDiMOO:
             f"at least {side} pixels a side and at most {MOST_CELLS} cells of {side} x {side} pixels",
             f"Set width to {width} and height to {height}; the model was trained around 1024 x 1024",
         )
+
+    def fit_grid(self, width: int, height: int) -> TokenGrid:
+        """The nearest whole number of cells, fewer where these would be too many."""
+        rows, columns = (max(1, round(pixels / self.cell_pixels)) for pixels in (height, width))
+        scale = min(1.0, (MOST_CELLS / (rows * columns)) ** 0.5)
+        return TokenGrid(max(1, min(int(rows * scale), MOST_CELLS)), max(1, min(int(columns * scale), MOST_CELLS)))
+
+    def grid_notices(self, grid: TokenGrid) -> list[str]:
+        """That the model was not trained for so few or so many cells, or so long a shape, and the nearest it was."""
+        notice = drawing_notice((grid.width * self.cell_pixels, grid.height * self.cell_pixels))
+        return [] if notice is None else [notice]
 
     def prompt_notices(self, text: str) -> list[str]:
         """What the model will not see of a prompt: nothing, as it reads all of it or refuses it."""

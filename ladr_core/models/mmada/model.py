@@ -112,6 +112,14 @@ class MMaDA:
             f"Set width to {own.width * side} and height to {own.height * side}, and upscale the picture afterwards",
         )
 
+    def fit_grid(self, width: int, height: int) -> TokenGrid:
+        """The only grid it draws, whatever the size in pixels."""
+        return self.default_grid
+
+    def grid_notices(self, grid: TokenGrid) -> list[str]:
+        """Nothing: other grids are refused."""
+        return []
+
     def prompt_notices(self, text: str) -> list[str]:
         """What the model will not see of a prompt, one sentence each."""
         found, room = len(self.tokenizer.encode(text)), self.ids.text_length - 2
