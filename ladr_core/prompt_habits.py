@@ -36,9 +36,10 @@ def habit_notices(text: str) -> list[str]:
     notices = []
     found = list(dict.fromkeys(match[0] for match in _HABITS.finditer(text)))
     if found:
+        are = "is" if len(found) == 1 else "are"
         notices.append(
-            f"A dLLM reads {listed(found)} as plain text: weights, embeddings, LoRAs, wildcards and switches in a "
-            "prompt have no effect."
+            f"{listed(found)} {are} plain text to a dLLM: weights, embeddings, LoRAs, wildcards and switches in a prompt "
+            "have no effect."
         )
     if _is_broken(text):
         notices.append("The prompt holds half of a character (a lone surrogate), which is read as a question mark.")

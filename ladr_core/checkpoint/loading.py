@@ -80,7 +80,7 @@ def load_transformer(
     found = {name: tensor for name, tensor in parts.weights.tensors(memory_map) if name in wanted}
     state: dict[str, Tensor] = {}
     for name, shape in expected.items():
-        weight, scale = found[name], None
+        weight, scale = found.pop(name), None
         if name in scale_names:
             scale = read_scale(found[scale_names[name]], shape, scale_names[name])
         if not eight_bit:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..presets import find_preset
 from ..sampler_setup import SamplerSetup
 from ..settings import SEED, SamplerSettings
-from .pictures import BUILTIN, draw, find_device, load_model, make_folder
+from .output_files import check_writable, make_folder, write_whole
+from .pictures import BUILTIN, draw, find_device, load_model
 from .progress_bar import ProgressBar
 from .setting_options import add_old_name, add_settings, typed_value
 
@@ -26,6 +27,7 @@ PROMPTS = (
     "a purple ring",
 )
 PRESET, BASELINE_STEPS = "balanced", 64
+SHEET = "side_by_side.png"
 ENLARGED, MARGIN, LINE = 256, 12, 18  # pixels of the side-by-side picture
 
 
@@ -64,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     seed = typed_value(SEED, args.seed)
     folder: Path = args.output_folder
     make_folder("output_folder", folder)
+    for name in ("demo.json", SHEET):
+        check_writable("output_folder", folder / name)
     from .machine import describe_machine  # needs torch, which --help does without
 
     device = find_device(args.device)
@@ -80,10 +84,10 @@ def run(args: argparse.Namespace) -> int:
             drawing = draw(model, prompt, setup=setup, seeds=[seed], device=device, on_step=bar)
             bar.close()
             file = f"{number}-{setup.sampler}.png"
-            drawing.pictures[0].save(folder / file)
+            write_whole("output_folder", folder / file, drawing.pictures[0].save)
             pictures.append(drawing.pictures[0])
             runs.append(Run(setup.sampler, prompt, seed, drawing.report.nfe, round(drawing.report.seconds, 3), file))
-    side_by_side(pictures, runs, len(setups)).save(folder / "side_by_side.png")
+    write_whole("output_folder", folder / SHEET, side_by_side(pictures, runs, len(setups)).save)
     sums = {setup.sampler: _sums(runs, setup.sampler) for setup in setups}
     first, last = (sums[setup.sampler] for setup in setups)
     ratio = {key: round(first[key] / last[key], 2) for key in first}
@@ -96,12 +100,13 @@ def run(args: argparse.Namespace) -> int:
             s.sampler: sums[s.sampler] | _settings(s) | {"pictures": _pictures(runs, s.sampler)} for s in setups
         },
         "ratio": ratio,
-        "side_by_side": "side_by_side.png",
+        "side_by_side": SHEET,
     }
-    (folder / "demo.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    text = json.dumps(record, indent=1)
+    write_whole("output_folder", folder / "demo.json", lambda path: path.write_text(text, encoding="utf-8"))
     _print_comparison(runs, sums)
     print(f"LADR: {ratio['nfe']:.1f} times fewer network evaluations (NFE), {ratio['seconds']:.1f} times less time.")
-    print(f"Seed {seed}. Pictures are in {folder}; all beside each other: {folder / 'side_by_side.png'}")
+    print(f"Seed {seed}. Pictures are in {folder}; all beside each other: {folder / SHEET}")
     return 0
 
 

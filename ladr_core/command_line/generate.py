@@ -13,7 +13,8 @@ from ..sampler_setup import SamplerSetup
 from ..setting import Setting
 from ..settings import BATCH_SIZE, HEIGHT, RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, WIDTH
 from ..weight_dtype import AUTO, DTYPES
-from .pictures import BUILTIN, check_output, check_writable, draw, find_device, load_model
+from .output_files import check_output, check_report, write_whole
+from .pictures import BUILTIN, draw, find_device, load_model
 from .progress_bar import ProgressBar
 from .setting_options import add_old_name, add_presets, add_settings, chosen_settings, typed_value
 
@@ -32,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_old_name(parser, "--model", "checkpoint")
     add_old_name(parser, "--batch", "batch_size")
+    parser.add_argument(
+        "--vq",
+        type=Path,
+        default=None,
+        metavar="PATH",
+        help="folder or file of the image tokenizer, if it is not beside the checkpoint",
+    )
     parser.add_argument(
         "--output", type=Path, default=Path("out.png"), metavar="FILE", help="picture (default out.png)"
     )
@@ -70,12 +78,12 @@ def run(args: argparse.Namespace) -> int:
     width, height = (_side(setting, getattr(args, setting.name)) for setting in (WIDTH, HEIGHT))
     files = check_output(args.output, batch)
     if args.report is not None:
-        check_writable("report", args.report)
+        check_report(args.report, files)
     if not args.prompt.strip():
         raise InputError("prompt", "an empty text", "a description of the picture", "Write what the picture shows")
     device = find_device(args.device)
     options = _options(sampler, args)
-    model = load_model(args.checkpoint, device, args.dtype)
+    model = load_model(args.checkpoint, device, args.dtype, args.vq)
     bar = ProgressBar()
     try:
         drawing = draw(
@@ -85,13 +93,12 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     finally:
         bar.close()
-    for file, picture in zip(files, drawing.pictures):
-        picture.save(file)
+    replaced = [file for file, picture in zip(files, drawing.pictures) if write_whole("output", file, picture.save)]
     if args.report is not None:
-        record = {"files": [str(file) for file in files]} | drawing.report.to_dict()
-        args.report.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        record = json.dumps({"files": [str(file) for file in files]} | drawing.report.to_dict(), indent=1)
+        write_whole("report", args.report, lambda path: path.write_text(record, encoding="utf-8"))
     print(drawing.report.to_text())
-    print("wrote " + ", ".join(str(file) for file in files))
+    print("wrote " + ", ".join(f"{file}{' (in place of an older one)' if file in replaced else ''}" for file in files))
     return 0
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, cut
 from ..weight_dtype import AUTO, find_dtype
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from ..models.contract import DLLM
     from ..report import SamplingReport
     from ..sampler_setup import SamplerSetup
+    from ..token_grid import TokenGrid
 
 BUILTIN = "builtin"
-FORMATS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,18 @@ def find_device(name: str | None) -> Any:
         return found or torch.device("cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        float(torch.ones(1, device=device).sum())  # some devices hold no numbers
+    except (RuntimeError, AssertionError, ImportError, ValueError, TypeError, AttributeError) as error:
         allowed = "a device of this machine that torch can use"
         raise InputError("device", repr(name), allowed, "Leave device out") from error
     return device
 
 
-def load_model(place: str, device: Any, dtype: str = AUTO) -> DLLM:
-    """The built-in model, or the checkpoint (folder or .safetensors file) at `place`, on the device."""
+def load_model(place: str, device: Any, dtype: str = AUTO, vq: Path | None = None) -> DLLM:
+    """The built-in model, or the checkpoint (folder or .safetensors file) at `place`, on the device.
+
+    vq: the image tokenizer (folder or file), where it is not beside the checkpoint.
+    """
     import torch
 
     from ..checkpoint import load_dllm
@@ -58,15 +60,24 @@ def load_model(place: str, device: Any, dtype: str = AUTO) -> DLLM:
     if wanted is None and device.type == "cpu":
         wanted = torch.float32
     path = WEIGHTS if place == BUILTIN else Path(place).expanduser()
-    if not path.exists():
-        raise CheckpointError(f"checkpoint: there is no file or folder {path}; give its path, or {BUILTIN}.")
-    model = load_dllm(path, dtype=wanted, device=device)
+    for name, given in (("checkpoint", path), ("vq", vq)):
+        if given is not None and not _exists(given):
+            or_else = f", or {BUILTIN}" if name == "checkpoint" else ""
+            raise CheckpointError(f"{name}: there is no file or folder {cut(given)}; give its path{or_else}.")
+    model = load_dllm(path, dtype=wanted, device=device, vq_path=vq)
     if isinstance(model, BuiltinDLLM):
         if wanted == torch.float8_e4m3fn:
             raise InputError("dtype", dtype, "16 or 32 bits for the built-in model", f"Set dtype to {AUTO}")
         # Its layers are too small to share: on a busy machine threads that wait for each other take ten times longer.
         torch.set_num_threads(1)
     return model
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def draw(
@@ -87,10 +98,8 @@ def draw(
 
     from ..models.contract import Prompt
     from ..sampling import ImageRequest, RunCallbacks, sample_tokens
-    from ..token_grid import TokenGrid
 
-    own = model.default_grid
-    grid = TokenGrid(_cells(model, "height", height, own.height), _cells(model, "width", width, own.width))
+    grid = chosen_grid(model, width, height)
     images = len(seeds)
     request = ImageRequest([Prompt(prompt)] * images, [Prompt(negative)] * images, grid, seeds)
     callbacks = RunCallbacks() if on_step is None else RunCallbacks(on_step=on_step)
@@ -101,39 +110,16 @@ def draw(
     return Drawing([Image.fromarray(row) for row in rows], report)
 
 
-def _cells(model: DLLM, name: str, pixels: int | None, own: int) -> int:
-    """Cells along one side; InputError with the nearest number of pixels that is a whole number of cells."""
-    if pixels is None:
-        return own
-    if pixels % model.cell_pixels:
-        nearest = max(1, round(pixels / model.cell_pixels)) * model.cell_pixels
-        raise InputError(name, pixels, f"multiples of {model.cell_pixels} pixels", f"Set {name} to {nearest}")
-    return pixels // model.cell_pixels
+def chosen_grid(model: DLLM, width: int | None, height: int | None) -> TokenGrid:
+    """The grid of a size in pixels, the model's own sides where None; InputError advises the nearest it can draw."""
+    from ..token_grid import TokenGrid
 
-
-def check_output(path: Path, images: int) -> list[Path]:
-    """The files that `images` pictures go to, made sure of before any work: name.png, or name-1.png, name-2.png, ..."""
-    if path.suffix.lower() not in FORMATS:
-        allowed = "file names ending in " + ", ".join(FORMATS)
-        raise InputError("output", repr(str(path)), allowed, "Name a file such as out.png")
-    check_writable("output", path)
-    if images == 1:
-        return [path]
-    return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, images + 1)]
-
-
-def check_writable(name: str, path: Path) -> None:
-    """Make the folder of the file that the option `name` gives; InputError where the file could not be written."""
-    make_folder(name, path.parent)
-    if path.is_dir():
-        raise InputError(name, repr(str(path)), "a file, not a folder", "Add a file name")
-
-
-def make_folder(name: str, folder: Path) -> None:
-    """Make a folder; InputError where that fails or where it may not be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(name, repr(str(folder)), "a folder that can be made", "Choose another place") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(name, repr(str(folder)), "a folder you may write to", "Choose another place")
+    side, own = model.cell_pixels, model.default_grid
+    width, height = width or own.width * side, height or own.height * side
+    if width % side or height % side:
+        fits = model.fit_grid(width, height)
+        raise InputError(
+            "width x height", f"{width} x {height}", f"multiples of {side} pixels for {model.name}",
+            f"Set width to {fits.width * side} and height to {fits.height * side}",
+        )  # fmt: skip
+    return TokenGrid(height // side, width // side)

@@ -48,12 +48,12 @@ class Pack:
         from ladr_core.command_line import main
         from ladr_core.errors import CheckpointError, InputError
         from ladr_core.models.contract import Prompt
-        from ladr_core.sampling import sample_tokens
+        from ladr_core import sampling
         from ladr_core.settings import SamplerSettings
         from ladr_core.token_grid import TokenGrid
 
         self.sentences = (CheckpointError, InputError)
-        self.load, self.main, self.sample = load_dllm, main, sample_tokens
+        self.load, self.main, self.sampling = load_dllm, main, sampling
         self.prompt, self.settings, self.grid = Prompt, SamplerSettings, TokenGrid
         comfyui_stub.load_pack()
         self.paths = sys.modules["folder_paths"]
@@ -63,8 +63,12 @@ class Pack:
         """Load a model and draw with it, one step."""
         model = self.load(path)
         grid = self.grid(2, 3) if model.name == "lumina-dimoo" else model.default_grid
-        settings = self.settings(steps=1)
-        indices, _ = self.sample(model, [self.prompt("a red fox")], [self.prompt("")], grid, settings=settings)
+        asked, settings = ([self.prompt("a red fox")], [self.prompt("")], grid), self.settings(steps=1)
+        if hasattr(self.sampling, "ImageRequest"):
+            setup = self.sampling.SamplerSetup(settings=settings)
+            indices, _ = self.sampling.sample_tokens(model, self.sampling.ImageRequest(*asked), setup)
+        else:  # as it was called before the mend
+            indices, _ = self.sampling.sample_tokens(model, *asked, settings=settings)
         model.vq.decode(indices)
 
     def list_models(self, root: Path) -> None:

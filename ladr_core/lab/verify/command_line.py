@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 
 from ...command_line import MISTAKE, OneSentenceParser
-from ...errors import CheckpointError
+from ...errors import CheckpointError, cut
 from .folders import verify
 
 
@@ -23,6 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", metavar="REGEX", help="only files whose path contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a line per file")
     args = parser.parse_args(arguments)
+    try:
+        re.compile(args.only)
+    except re.error as error:
+        print(f"only: {cut(args.only)} is no regular expression ({error}); correct it or leave it out", file=sys.stderr)
+        return MISTAKE
     try:
         return run(args)
     except CheckpointError as error:
