@@ -38,8 +38,8 @@ def habit_notices(text: str) -> list[str]:
     if found:
         are = "is" if len(found) == 1 else "are"
         notices.append(
-            f"{listed(found)} {are} plain text to a dLLM: weights, embeddings, LoRAs, wildcards and switches in a prompt "
-            "have no effect."
+            f"{listed(found)} {are} plain text to a dLLM: weights, embeddings, LoRAs, wildcards and switches in a "
+            "prompt have no effect."
         )
     if _is_broken(text):
         notices.append("The prompt holds half of a character (a lone surrogate), which is read as a question mark.")

@@ -13,6 +13,7 @@ from torch import Tensor
 from .cell_ranking import take_best
 from .denoising_loop import LoopCallbacks, StepEvent, denoise
 from .errors import InputError
+from .mapped_files import check_mapped
 from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
 from .noise import NoiseSource, PerImageNoise
@@ -90,11 +91,16 @@ def sample_tokens(
     positive, negative = ([replace(prompt, text=plain_text(prompt.text)) for prompt in side] for side in sides)
     denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
     notices = _notices(model, request, settings, cells)
+
+    def before_forward() -> None:
+        tell.before_forward()
+        check_mapped(model.transformer)
+
     result, report = denoise(
         denoiser, cells, grid, editable=editable, rule=recipe.rule, settings=settings, noise=noise, draw=recipe.draw,
         guidance=recipe.guidance, start_time=start_time,
         callbacks=LoopCallbacks(
-            lambda most: tell.on_start(RunStart(most, notices)), tell.before_forward, tell.on_step
+            lambda most: tell.on_start(RunStart(most, notices)), before_forward, tell.on_step
         ),
     )  # fmt: skip
     report.settings = asdict(settings) | (asdict(setup.rescue) if chosen.uses_rescue else {}) | options

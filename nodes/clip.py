@@ -45,6 +45,14 @@ class TextTokenizer:
                 "clip: got images together with the prompt; allowed: text only. "
                 "Use VAE Encode and ReferenceLatent to give a dLLM reference images."
             )
+        if isinstance(text, (list, tuple)) and len(text) == 1:  # as the A1111 parsers of other packs give it
+            text = text[0]
+        if not isinstance(text, str):
+            given = f"{len(text)} texts" if isinstance(text, (list, tuple)) else type(text).__name__
+            raise RuntimeError(
+                f"clip: got {given} for one prompt; allowed: one text. A dLLM reads one prompt in all its steps: "
+                "remove prompt editing such as [from:to:when]."
+            )
         return TextTokens({_TOKENS_KEY: [[(text, 1.0)]]})
 
     def state_dict(self) -> dict[str, Tensor]:

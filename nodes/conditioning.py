@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..ladr_core.errors import InputError
+from ..ladr_core.errors import InputError, cut
 from ..ladr_core.models.contract import Prompt
 from .clip import TEXT_KEY, text_tensor
 from .latent import read_indices
@@ -35,6 +35,11 @@ _MADE_BY = {
     "guidance": "FluxGuidance",
     "reference_latents_method": "a reference latent method node",
 }
+# What these entries hold where they change nothing; other packs write them always.
+_NEUTRAL = {
+    "start_percent": 0.0, "end_percent": 1.0, "clip_start_percent": 0.0, "clip_end_percent": 1.0, "strength": 1.0,
+    "mask_strength": 1.0, "set_area_to_bounds": False, "control_apply_to_uncond": False,
+}  # fmt: skip
 _ALLOWED = "CLIP Text Encode with the CLIP of Load dLLM, then ConditioningZeroOut, ReferenceLatent or LADR Edit Task"
 
 
@@ -50,6 +55,8 @@ def read_prompt(name: str, conditioning: Any, codebook_size: int) -> tuple[Promp
             name, f"{len(conditioning)} conditionings joined by Conditioning (Combine)", _ALLOWED,
             "A dLLM reads one prompt: write everything into one CLIP Text Encode",
         )  # fmt: skip
+    if not isinstance(conditioning[0], (list, tuple)) or len(conditioning[0]) != 2:
+        raise InputError(name, f"no conditioning but {cut(conditioning[0], 60)}", _ALLOWED, "Connect CLIP Text Encode")
     tensor, extras = conditioning[0]
     if TEXT_KEY not in extras:
         raise InputError(
@@ -82,11 +89,18 @@ def _read_text(name: str, tensor: torch.Tensor, text: str) -> str:
 
 def _refuse_unknown(name: str, extras: dict[str, Any]) -> None:
     for key, value in extras.items():
-        if key in _OURS or (key == "pooled_output" and value is None):
+        if key in _OURS or value is None or _is_neutral(key, value, extras):
             continue
         made_by = _MADE_BY.get(key)
         what = f"conditioning changed by {made_by}" if made_by else f"conditioning with the unknown entry {key!r}"
         raise InputError(name, what, _ALLOWED, "Remove that node: a dLLM cannot do what it asks for")
+
+
+def _is_neutral(key: str, value: Any, extras: dict[str, Any]) -> bool:
+    """Whether an entry asks for nothing: the whole of the steps, full strength, or the very text in another place."""
+    if key in _NEUTRAL:
+        return isinstance(value, (int, float)) and value == _NEUTRAL[key]
+    return isinstance(value, str) and value.strip() == extras[TEXT_KEY].strip()
 
 
 def _reference(name: str, latent: Any, number: int, codebook_size: int) -> torch.Tensor:

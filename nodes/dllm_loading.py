@@ -34,5 +34,5 @@ def load(checkpoint: str, dtype_choice: str) -> tuple[Any, Any, Any]:
         memory_map=not comfy.utils.DISABLE_MMAP,
     )  # fmt: skip
     log.info("Loaded dLLM %s in %.1f s", dllm.name, time.perf_counter() - started)
-    vae = TokenVAE(dllm.vq)
+    vae = TokenVAE(dllm.vq, dllm.name)
     return make_model(dllm, vae), make_clip(), vae

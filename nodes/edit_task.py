@@ -53,5 +53,9 @@ class EditTask(io.ComfyNode):
         """Attach the task."""
         if task not in EDIT_TASKS:
             raise InputError("task", repr(task), "one of " + ", ".join(EDIT_TASKS), f"Set task to {EDIT_TASKS[0]}")
+        pairs = conditioning if isinstance(conditioning, list) else [None]
+        if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+            given = repr(conditioning)
+            raise InputError("conditioning", given, "what CLIP Text Encode makes", "Connect CLIP Text Encode")
         values = {TASK_KEY: {"task": task, "image_cfg": IMAGE_CFG.check(image_cfg)}}
         return io.NodeOutput(node_helpers.conditioning_set_values(conditioning, values))

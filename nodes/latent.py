@@ -16,6 +16,7 @@ from ..ladr_core.errors import InputError
 from ..ladr_core.models.contract import DLLM
 from ..ladr_core.settings import BATCH_SIZE, HEIGHT, WIDTH
 from ..ladr_core.token_grid import MASKED, TokenGrid
+from .latent_origin import MADE_KEY, check_made, made_entry, mark_tokens
 
 SIZE_KEY = "ladr_size"  # (width, height) in pixels of an empty token grid, whose cell size only the model knows
 FINEST_CELL = 8  # pixels per cell of an empty grid that no model has seen yet
@@ -58,6 +59,7 @@ def read_latent(name: str, latent: Any, dllm: DLLM) -> TokenLatent:
     if not isinstance(latent, dict) or not isinstance(latent.get("samples"), torch.Tensor):
         raise InputError(name, "no latent", _ALLOWED, "Connect Empty Token Grid")
     indices = read_indices(name, latent["samples"], dllm.codebook_size)
+    check_made(name, latent, indices, dllm.name)
     if SIZE_KEY in latent:
         indices = _fit_empty(name, indices, latent[SIZE_KEY], dllm)
     dllm.check_grid(TokenGrid(*indices.shape[-2:]))
@@ -96,10 +98,15 @@ def read_indices(name: str, samples: Any, codebook_size: int) -> Tensor:
     return values.long()
 
 
-def write_latent(latent: dict[str, Any], indices: Tensor) -> dict[str, Any]:
-    """A copy of the input LATENT that holds the indices [B, H, W], as float32 on ComfyUI's intermediate device."""
+def write_latent(latent: dict[str, Any], indices: Tensor, model: str) -> dict[str, Any]:
+    """A copy of the input LATENT that holds the indices [B, H, W], as float32 on ComfyUI's intermediate device.
+
+    model: whose tokens they are, for whoever reads them.
+    """
     result = {key: value for key, value in latent.items() if key != SIZE_KEY}
     result["samples"] = indices[:, None].to(comfy.model_management.intermediate_device(), torch.float32).contiguous()
+    result[MADE_KEY] = made_entry(indices, model)
+    mark_tokens(result["samples"], model)
     return result
 
 
@@ -115,10 +122,10 @@ def _fit_empty(name: str, indices: Tensor, size: tuple[int, int], dllm: DLLM) ->
         return indices
     cell = dllm.cell_pixels
     if width % cell or height % cell:
-        nearest = tuple(max(cell, round(side / cell) * cell) for side in size)
+        fits = dllm.fit_grid(width, height)
         raise InputError(
             name, f"{width} x {height} pixels", f"width and height in multiples of {cell} for {dllm.name}",
-            f"Set Empty Token Grid to {nearest[0]} x {nearest[1]}",
+            f"Set Empty Token Grid to {fits.width * cell} x {fits.height * cell}",
         )  # fmt: skip
     return torch.full((len(indices), height // cell, width // cell), MASKED, device=indices.device)
 

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..ladr_core.weight_dtype import AUTO, DTYPES
 from .core_features import search_aliases
 from .dllm_loading import load
-from .model_folder import list_checkpoints
+from .model_folder import checkpoint_state, list_checkpoints
 
 
 class LoadDLLM(io.ComfyNode):
@@ -47,6 +47,11 @@ class LoadDLLM(io.ComfyNode):
     def validate_inputs(cls, checkpoint=None, dtype=None) -> bool:
         """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
         return True
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint=None, dtype=None) -> str:
+        """Changes with the model's files, so that a model whose files were replaced is loaded again."""
+        return checkpoint_state(checkpoint)
 
     @classmethod
     def execute(cls, checkpoint: str, dtype: str) -> io.NodeOutput:

@@ -70,6 +70,17 @@ def checkpoint_path(name: str) -> Path:
     )  # fmt: skip
 
 
+def checkpoint_state(name: str) -> str:
+    """Sizes and times of the files of a choice; never an error, as loading says what is wrong."""
+    try:
+        path = checkpoint_path(name)
+        files = sorted(found for found in (path, *path.glob("*"), *path.glob("*/*.safetensors")) if found.is_file())
+        states = [(str(file), found.st_size, found.st_mtime_ns) for file in files for found in [file.stat()]]
+        return str(states)
+    except (InputError, OSError, ValueError):
+        return ""
+
+
 def _checkpoints(root: Path, ours: bool) -> Iterator[Path]:
     """Folders and files of models this pack knows; in models/dllm every single file and every folder of shards.
 

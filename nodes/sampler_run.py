@@ -8,6 +8,7 @@ from typing import Any
 import comfy.model_management
 from comfy_api.latest import io
 
+from ..ladr_core.mapped_files import check_mapped
 from ..ladr_core.sampler_setup import SamplerSetup
 from ..ladr_core.sampling import ImageRequest, RunCallbacks, sample_tokens
 from ..ladr_core.settings import SEED, RescueSettings, SamplerSettings
@@ -50,6 +51,8 @@ def run_sampler(
     )
     if preview and needs_colors(vae):
         code_colors(vae)
+    check_mapped(dllm.transformer)
+    check_mapped(dllm.vq)
     patchers = [model] if not preview or needs_colors(vae) else [model, vae.patcher]
     memory = inner.run_memory(prompts, latent.grid, values, options or {})
     comfy.model_management.load_models_gpu(patchers, memory_required=memory)
@@ -62,4 +65,5 @@ def run_sampler(
     )
     keep_result(hidden.extra_pnginfo, hidden.unique_id, report)
     text = "\n".join([*report.notices, report.to_text()])
-    return io.NodeOutput(write_latent(latent_image, indices), text, report.to_json(), ui=shown_result(report))
+    made = write_latent(latent_image, indices, dllm.name)
+    return io.NodeOutput(made, text, report.to_json(), ui=shown_result(report))

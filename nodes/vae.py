@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from ..ladr_core.errors import InputError
+from ..ladr_core.mapped_files import check_mapped
 from ..ladr_core.token_grid import MASKED
 from .latent import read_indices
+from .latent_origin import check_maker, mark_tokens
 
 _TILE_PIXELS = 512
 _OVERLAP_PIXELS = 64
@@ -42,10 +44,11 @@ class VQStage(torch.nn.Module):
 class TokenVAE(comfy.sd.VAE):
     """ComfyUI's VAE, whatever ``--bf16-vae`` or ``--fp16-vae`` say, on 32-bit codebook indices."""
 
-    def __init__(self, vq: torch.nn.Module) -> None:
+    def __init__(self, vq: torch.nn.Module, model: str) -> None:
         # The smallest first stage core knows fills in every field, of later versions too; then ours takes its place.
         super().__init__(sd={"pixel_space_vae": torch.tensor(1.0)}, dtype=torch.float32)
         self.first_stage_model = VQStage(vq).eval()
+        self.ladr_model = model  # whose tokens these are
         self.downscale_ratio = self.upscale_ratio = vq.cell_pixels
         self.latent_channels = 1
         self.working_dtypes = [torch.float32]
@@ -66,6 +69,14 @@ class TokenVAE(comfy.sd.VAE):
     def vae_output_dtype(self) -> torch.dtype:
         """Newer ComfyUI asks for the dtype of latents and pictures: indices need float32."""
         return torch.float32
+
+    def encode(self, pixel_samples: Tensor) -> Tensor:
+        """Codebook indices [B, 1, h, w] of pixels [B, H, W, 3]."""
+        return self._marked(super().encode(self._large_enough(pixel_samples)))
+
+    def encode_tiled(self, pixel_samples: Tensor, *tiles: Any, **named_tiles: Any) -> Tensor:
+        """Like `encode`, tile by tile."""
+        return self._marked(super().encode_tiled(self._large_enough(pixel_samples), *tiles, **named_tiles))
 
     def decode(self, samples_in: Tensor, vae_options: Any = None) -> Tensor:
         """Pixels [B, H, W, 3] of a finished token grid [B, 1, h, w]."""
@@ -110,7 +121,28 @@ class TokenVAE(comfy.sd.VAE):
         wanted = _OVERLAP_PIXELS // cell if overlap is None else overlap
         return {"tile_x": tile_x, "tile_y": tile_y, "overlap": min(wanted, most)}
 
+    def _large_enough(self, pixels: Tensor) -> Tensor:
+        """The pixels [B, H, W, 3], or a sentence where they are no picture or smaller than one cell."""
+        check_mapped(self.first_stage_model.vq)
+        cell = self.downscale_ratio
+        if not isinstance(pixels, Tensor) or pixels.dim() != 4 or min(pixels.shape) < 1 or pixels.shape[-1] < 3:
+            shape = list(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
+            raise InputError("pixels", f"shape {shape}", "pictures [images, height, width, 3]", "Connect an IMAGE")
+        height, width = pixels.shape[1:3]
+        if height < cell or width < cell:
+            raise InputError(
+                "pixels", f"a picture of {width} x {height} pixels", f"at least {cell} x {cell}",
+                "Enlarge it with Upscale Image before VAE Encode",
+            )  # fmt: skip
+        return pixels
+
+    def _marked(self, samples: Tensor) -> Tensor:
+        mark_tokens(samples, self.ladr_model)
+        return samples
+
     def _finished(self, samples: Tensor) -> Tensor:
+        check_mapped(self.first_stage_model.vq)
+        check_maker("samples", samples, self.ladr_model)
         indices = read_indices("samples", samples, self.first_stage_model.vq.codebook_size)
         masked = int((indices == MASKED).sum())
         if masked:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..mapped_files import note_mapped
 from ..models.builtin.loading import CONFIG_KEY, WEIGHTS, load_builtin
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
@@ -79,6 +80,7 @@ def load_transformer(
     wanted = set(expected) | set(scale_names.values())
     found = {name: tensor for name, tensor in parts.weights.tensors(memory_map) if name in wanted}
     state: dict[str, Tensor] = {}
+    mapped: set[Path] = set()
     for name, shape in expected.items():
         weight, scale = found.pop(name), None
         if name in scale_names:
@@ -94,6 +96,8 @@ def load_transformer(
             state[name] = weight.to(device)
             if name == HEAD + ".weight":
                 state[_scale_of(name)] = torch.ones((), device=device)
+        if memory_map and state[name].data_ptr() == weight.data_ptr():
+            mapped.add(parts.weights.file_of(name))
     kept = FLOAT8 if eight_bit else dtype or parts.stored_dtype
     transformer = LLaDATransformer(config, operations=operations, device="meta", dtype=kept)
     if eight_bit:
@@ -102,6 +106,7 @@ def load_transformer(
                 layer = transformer.get_submodule(name.rpartition(".")[0])
                 layer.scale_weight = nn.Parameter(torch.empty_like(scale, device="meta"), requires_grad=False)
     transformer.load_state_dict(state, strict=True, assign=True)
+    note_mapped(transformer, mapped)
     return transformer.eval().requires_grad_(False)
 
 
@@ -113,6 +118,7 @@ def load_vq(parts: CheckpointParts, operations: Any, device: Any, memory_map: bo
     what = f"{parts.family.title}'s image tokenizer"
     parts.vq_weights.check(expected, what, parts.family.vq_page, set(constants))
     state: dict[str, Tensor] = {}
+    mapped: set[Path] = set()
     for name, tensor in parts.vq_weights.tensors(memory_map):
         if name in expected:
             if not tensor.is_floating_point() and name not in constants:
@@ -121,8 +127,11 @@ def load_vq(parts: CheckpointParts, operations: Any, device: Any, memory_map: bo
                     f"{parts.family.vq_page}."
                 )
             state[name] = (tensor.float() if tensor.is_floating_point() else tensor).to(device)
+            if memory_map and state[name].data_ptr() == tensor.data_ptr():
+                mapped.add(parts.vq_weights.file_of(name))
     state |= {name: value.to(device) for name, value in constants.items()}
     vq.load_state_dict(state, strict=True, assign=True)
+    note_mapped(vq, mapped)
     return vq.eval().requires_grad_(False)
 
 

@@ -86,6 +86,10 @@ class TensorFiles:
         stored = self.names[own_name]
         return self._places[stored].tensors[stored].dtype
 
+    def file_of(self, own_name: str) -> Path:
+        """The file that holds a tensor, by the tensor's own name."""
+        return self._places[self.names[own_name]].path
+
     def check(
         self, expected: Mapping[str, tuple[int, ...]], what: str, page: str, optional: Iterable[str] = ()
     ) -> None:

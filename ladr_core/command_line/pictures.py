@@ -96,6 +96,7 @@ def draw(
     import torch
     from PIL import Image
 
+    from ..mapped_files import check_mapped
     from ..models.contract import Prompt
     from ..sampling import ImageRequest, RunCallbacks, sample_tokens
 
@@ -104,6 +105,7 @@ def draw(
     request = ImageRequest([Prompt(prompt)] * images, [Prompt(negative)] * images, grid, seeds)
     callbacks = RunCallbacks() if on_step is None else RunCallbacks(on_step=on_step)
     indices, report = sample_tokens(model, request, setup, device=device, callbacks=callbacks)
+    check_mapped(model.vq)
     with torch.no_grad():
         pixels = torch.cat([model.vq.decode(indices[i : i + 1]) for i in range(images)])  # one by one: least memory
     rows = (pixels.clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

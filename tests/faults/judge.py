@@ -44,11 +44,11 @@ class Pack:
         torch.set_num_threads(1)
         import comfyui_stub
 
+        from ladr_core import sampling
         from ladr_core.checkpoint import load_dllm
         from ladr_core.command_line import main
         from ladr_core.errors import CheckpointError, InputError
         from ladr_core.models.contract import Prompt
-        from ladr_core import sampling
         from ladr_core.settings import SamplerSettings
         from ladr_core.token_grid import TokenGrid
 

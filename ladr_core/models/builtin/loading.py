@@ -60,7 +60,11 @@ def load_builtin(
     vq = PatchVQ(vq_sizes, operations=vq_operations, device="meta", dtype=torch.float32)
     for module, prefix, kind in ((transformer, TRANSFORMER_PREFIX, dtype), (vq, VQ_PREFIX, torch.float32)):
         _check_tensors(path, module, prefix, tensors, restore)
-        own = {k[len(prefix) :]: v.to(device=device, dtype=kind) for k, v in tensors.items() if k.startswith(prefix)}
+        own = {
+            name.removeprefix(prefix): value.to(device=device, dtype=kind, copy=True)  # so that no file stays mapped
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
         module.load_state_dict(own, strict=True, assign=True)
         module.eval().requires_grad_(False)
     return BuiltinDLLM(transformer, vq, layout)

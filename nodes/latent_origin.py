@@ -1,0 +1,71 @@
+"""Where the tokens of a LATENT come from: which model made them, and whether another node has changed them since.
+
+Two records, as far as ComfyUI's nodes carry them on. An attribute of the tensor names the model; it lasts while the
+tensor itself is handed on. An entry of the LATENT keeps the tokens as a sampler made them; it lasts through nodes that
+copy the dictionary, and tells apart what picks or repeats images (fine) from what resizes, flips or mixes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..ladr_core.errors import InputError
+
+MADE_KEY = "ladr_tokens"  # entry of a LATENT: model, and tokens int16 [B, H, W] as they were made
+_ATTRIBUTE = "ladr_model"
+_MOVED = "Resize, flip, rotate and mix pictures, not token grids: do it on the image, before VAE Encode"
+
+
+def mark_tokens(samples: Tensor, model: str) -> None:
+    """Note on samples [B, 1, H, W] which model's tokens they are."""
+    setattr(samples, _ATTRIBUTE, model)
+
+
+def made_entry(indices: Tensor, model: str) -> dict[str, Any]:
+    """The entry for tokens [B, H, W] of a model."""
+    return {"model": model, "tokens": indices.to("cpu", torch.int16)}
+
+
+def check_maker(name: str, samples: Any, model: str) -> None:
+    """Raise InputError where samples are marked as another model's tokens."""
+    maker = getattr(samples, _ATTRIBUTE, model)
+    if maker != model:
+        raise _foreign(name, maker, model)
+
+
+def check_made(name: str, latent: dict[str, Any], indices: Tensor, model: str) -> None:
+    """Raise InputError where the tokens [B, H, W] of a LATENT are another model's, or were changed by another node."""
+    check_maker(name, latent.get("samples"), model)
+    made = latent.get(MADE_KEY)
+    if not isinstance(made, dict) or not isinstance(made.get("tokens"), Tensor):
+        return
+    if made.get("model") != model:
+        raise _foreign(name, str(made.get("model")), model)
+    before, now = made["tokens"].long(), indices.cpu()
+    if before.shape[1:] != now.shape[1:]:
+        was, is_now = (f"{grid.shape[2]} x {grid.shape[1]} cells" for grid in (before, now))
+        given = f"a token grid resized or cropped from {was} to {is_now}"
+        raise InputError(name, given, "a grid as it was made", _MOVED)
+    # Of each image the most cells that any image had in the same place: picking and repeating images keeps all.
+    kept = (now[:, None] == before[None]).flatten(2).sum(dim=2).amax(dim=1)
+    if len(now) and not kept.any():
+        raise InputError(name, "a token grid of which another node changed every cell", "a grid as it was made", _MOVED)
+    for image, count in zip(now, kept):
+        whole = image.numel()
+        if count < whole and _is_permutation(image, before) and count < whole // 2:
+            raise InputError(name, "a token grid that was flipped or rotated", "a grid as it was made", _MOVED)
+
+
+def _is_permutation(image: Tensor, before: Tensor) -> bool:
+    """Whether an image [H, W] has the very tokens of one of the others [B, H, W], in other places."""
+    return bool((before.flatten(1).sort(dim=1).values == image.flatten().sort().values).all(dim=1).any())
+
+
+def _foreign(name: str, maker: str, model: str) -> InputError:
+    return InputError(
+        name, f"a token grid of the model {maker}", f"one of the model {model}: a code means another thing in each",
+        "Use the samplers and the VAE of one Load dLLM, or decode and encode the picture between two models",
+    )  # fmt: skip
