@@ -31,6 +31,10 @@ class CellState:
         self._editable = editable.to(device) | (self.codebook_indices == MASKED)
         self.unmasked_at = torch.full_like(self.codebook_indices, -1)  # the step, -1 where given
         self.unmasked_by = torch.full_like(self.codebook_indices, GIVEN)
+        self.confidence = torch.full_like(
+            self.codebook_indices, -1, dtype=torch.float32
+        )  # when unmasked, -1 where given
+        self.risk = self.confidence  # 1 - the largest probability when unmasked, -1 where given
 
     def count(self) -> Tensor:
         """Masked and editable cells of each image, int64 [2, B] on the CPU."""
@@ -54,7 +58,7 @@ class CellState:
         rescued = torch.zeros_like(scheduled)
         if choice.rescued is not None:
             rescued = choice.rescued & state.is_masked & ~scheduled
-        self._write(state, torch.where(scheduled | rescued, prediction.tokens, MASKED), rescued)
+        self._write(state, prediction, scheduled | rescued, rescued)
         zero = torch.zeros(len(state.rows), device=state.device)
         facts = torch.stack(
             [
@@ -69,13 +73,14 @@ class CellState:
         counts = facts[:2].to(torch.int64)
         return StepOutcome(counts[0], counts[1], facts[2], bound, bool(facts[4, 0]))
 
-    def _write(self, state: StepState, tokens: Tensor, rescued: Tensor) -> None:
-        """Write tokens [b, N], MASKED where a cell stays as it is."""
-        rows, chosen = state.rows, tokens != MASKED
-        by = torch.where(rescued, RESCUED, SCHEDULED)
+    def _write(self, state: StepState, prediction: Prediction, chosen: Tensor, rescued: Tensor) -> None:
+        """Write what is known of the chosen cells [b, N]; the others stay as they are."""
+        rows, tokens = state.rows, prediction.tokens
         self.codebook_indices = self._put(self.codebook_indices, rows, chosen, tokens)
         self.unmasked_at = self._put(self.unmasked_at, rows, chosen, torch.full_like(tokens, state.step))
-        self.unmasked_by = self._put(self.unmasked_by, rows, chosen, by)
+        self.unmasked_by = self._put(self.unmasked_by, rows, chosen, torch.where(rescued, RESCUED, SCHEDULED))
+        self.confidence = self._put(self.confidence, rows, chosen, prediction.confidence.to(torch.float32))
+        self.risk = self._put(self.risk, rows, chosen, 1 - prediction.max_probability.to(torch.float32))
 
     def _take(self, values: Tensor, rows: tuple[int, ...]) -> Tensor:
         if len(rows) == len(values):

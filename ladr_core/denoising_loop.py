@@ -31,6 +31,10 @@ class StepEvent:
     steps: int  # the most the run can take
     time: float  # 0 = start, 1 = done; the slowest image of the batch
     mask_ratio: float  # masked / editable cells of the whole batch
+    unmasked_at: Tensor | None = (
+        None  # [B, N]: evaluations done before the one that unmasked the cell, -1 where none did
+    )
+    unmasked_by: Tensor | None = None  # [B, N]: GIVEN, SCHEDULED or RESCUED; GIVEN also where still masked
 
 
 def _ignore(*_: object) -> None:
@@ -91,7 +95,8 @@ def denoise(
         del logits  # not alive beside those of the next step
         after = clocks.advance(rule, state, outcome)
         record.end(state, outcome, after)
-        tell.on_step(StepEvent(cells.codebook_indices, record.nfe, *clocks.progress(record.nfe)))
+        progress = clocks.progress(record.nfe)
+        tell.on_step(StepEvent(cells.codebook_indices, record.nfe, *progress, cells.unmasked_at, cells.unmasked_by))
     return cells.codebook_indices, record.report(rule.name, asdict(settings), cells)
 
 

@@ -71,4 +71,7 @@ class Recording:
             unmasked_at=cells.unmasked_at.cpu(),
             unmasked_by=cells.unmasked_by.cpu(),
             step_seconds=self._step_seconds,
+            codebook_indices=cells.codebook_indices.cpu(),
+            confidence=cells.confidence.cpu(),
+            risk=cells.risk.cpu(),
         )

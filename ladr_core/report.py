@@ -12,7 +12,7 @@ from .token_grid import TokenGrid
 
 GIVEN, SCHEDULED, RESCUED = 0, 1, 2
 UNMASKED_BY = ("given", "scheduled", "rescued")  # the words for the three numbers above
-_LETTERS = "gsr"
+LETTERS = "gsr"  # the same in JSON
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,9 @@ class SamplingReport:
     unmasked_by: Tensor  # [B, N] int: GIVEN, SCHEDULED or RESCUED
     step_seconds: list[float] = field(default_factory=list)  # one per network evaluation of the batch
     seeds: list[int] = field(default_factory=list)  # one per image; empty where the noise is not an image's own
+    codebook_indices: Tensor | None = None  # [B, N] int: the tokens the run ended with
+    confidence: Tensor | None = None  # [B, N] float: probability of each token when it was unmasked, -1 where given
+    risk: Tensor | None = None  # [B, N] float: 1 - the largest probability of the cell then, -1 where given
     model: str = ""
     prompts: list[str] = field(default_factory=list)  # one per image, like the next
     negative_prompts: list[str] = field(default_factory=list)
@@ -77,9 +80,14 @@ class SamplingReport:
             shape = (-1, self.grid.height, self.grid.width)
             result["unmasked_at"] = self.unmasked_at.reshape(shape).tolist()
             result["unmasked_by"] = [
-                ["".join(_LETTERS[v] for v in line) for line in image]
+                ["".join(LETTERS[v] for v in line) for line in image]
                 for image in self.unmasked_by.reshape(shape).tolist()
             ]
+            if self.codebook_indices is not None:
+                result["codebook_indices"] = self.codebook_indices.reshape(shape).tolist()
+            for name, values in (("confidence", self.confidence), ("risk", self.risk)):
+                if values is not None:
+                    result[name] = [[_rounded(line) for line in image] for image in values.reshape(shape).tolist()]
         return result
 
     def to_json(self, *, cells: bool = True, indent: int | None = None) -> str:
@@ -120,3 +128,8 @@ class SamplingReport:
             line += f", {image['given']} given" if image["given"] else ""
             lines.append(line)
         return "\n".join(lines)
+
+
+def _rounded(values: list[float]) -> list[float]:
+    """To a thousandth, which is finer than a map can show and keeps the text short."""
+    return [round(value, 3) for value in values]
