@@ -78,7 +78,7 @@ CHOOSE_THEN_SAMPLE = Setting(
     "choose_then_sample", False, "bool",
     "choose cells before their tokens are drawn",
     "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
-    "a bound. Off, as in MaskGIT: tokens are drawn first and the surest kept, which favours probable tokens.",
+    "a bound. Off, as in MaskGIT: tokens are drawn first and the surest kept, which favors probable tokens.",
 )  # fmt: skip
 IMAGE_CFG = Setting(
     "image_cfg", 1.0, "float",
@@ -96,23 +96,23 @@ RESCUE = Setting(
 )  # fmt: skip
 FRONTIER_SHAPE = Setting(
     "frontier_shape", "square", "choice",
-    "which cells count as neighbours",
-    "Shape of the neighbourhood. cross: along rows and columns; square: diagonals too; disc: a circle, which differs "
+    "which cells count as neighbors",
+    "Shape of the neighborhood. cross: along rows and columns; square: diagonals too; disc: a circle, which differs "
     "from cross from radius 2 on.",
     choices=FRONTIER_SHAPES,
 )  # fmt: skip
 RADIUS = Setting(
     "radius", 1, "int",
-    "reach of the neighbourhood in cells",
+    "reach of the neighborhood in cells",
     "How far a cell may be from a known cell and still be rescued. Higher rescues more, with less support from its "
-    "neighbours.",
+    "neighbors.",
     minimum=1, maximum=8, step=1,
 )  # fmt: skip
 MIN_NEIGHBORS = Setting(
     "min_neighbors", 1, "int",
-    "known neighbours a cell needs to be rescued",
-    "A cell needs at least this many known neighbours. Higher is more careful and slower. A cross of radius 1 has only "
-    "4 neighbours, a square 8.",
+    "known neighbors a cell needs to be rescued",
+    "A cell needs at least this many known neighbors. Higher is more careful and slower. A cross of radius 1 has only "
+    "4 neighbors, a square 8.",
     minimum=1, maximum=8, step=1,
 )  # fmt: skip
 SPACING = Setting(
@@ -165,8 +165,8 @@ INVERSE_SCHEDULING = Setting(
 )  # fmt: skip
 COUNT_FRESH_AS_OBSERVED = Setting(
     "count_fresh_as_observed", False, "bool",
-    "count cells unmasked by the schedule in this step as known neighbours",
-    "On: cells beside those the schedule has just unmasked may be rescued too; faster, with neighbours they could not "
+    "count cells unmasked by the schedule in this step as known neighbors",
+    "On: cells beside those the schedule has just unmasked may be rescued too; faster, with neighbors they could not "
     "see. Off: only cells known before the step count.",
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from ..ladr_core.token_grid import MASKED, TokenGrid, to_grid
 from .core_features import preview_size, previews_refused
 
 _SMALL_TOKENIZER = 64 * 1024**2  # bytes of weights up to which decoding a preview costs next to nothing
-_GREY = 0.35
+_GRAY = 0.35
 
 
 def check_interrupt() -> None:
@@ -49,12 +49,12 @@ class StepDisplay:
 
 
 def needs_colors(vae: Any) -> bool:
-    """Whether previews are made from one colour per code, because decoding them would cost time and memory."""
+    """Whether previews are made from one color per code, because decoding them would cost time and memory."""
     return comfy.model_management.module_size(vae.first_stage_model) > _SMALL_TOKENIZER
 
 
 def code_colors(vae: Any) -> Tensor:
-    """The mean colour [K, 3] of each code, decoded once alone and kept with the VAE."""
+    """The mean color [K, 3] of each code, decoded once alone and kept with the VAE."""
     colors = getattr(vae, "ladr_code_colors", None)
     if colors is None:
         codes = torch.arange(vae.first_stage_model.vq.codebook_size, dtype=torch.float32).reshape(-1, 1, 1, 1)
@@ -64,7 +64,7 @@ def code_colors(vae: Any) -> Tensor:
 
 
 def token_picture(vae: Any, indices: Tensor) -> Image.Image:
-    """A picture of a partly drawn grid [1, h, w]; masked cells are grey."""
+    """A picture of a partly drawn grid [1, h, w]; masked cells are gray."""
     known = indices != MASKED
     if needs_colors(vae):
         pixels = code_colors(vae)[indices.clamp_min(0).cpu()]
@@ -73,7 +73,7 @@ def token_picture(vae: Any, indices: Tensor) -> Image.Image:
         pixels = vae.first_stage_model.decode(indices.clamp_min(0)[:, None].to(vae.device)).float().movedim(1, -1)
         cell = vae.upscale_ratio
         known = known.to(pixels.device).repeat_interleave(cell, 1).repeat_interleave(cell, 2)
-    pixels = torch.where(known[..., None], pixels, _GREY)
+    pixels = torch.where(known[..., None], pixels, _GRAY)
     array = (pixels[0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     image = Image.fromarray(array)
     enlarge = max(1, preview_size() // max(image.size))

@@ -65,7 +65,7 @@ def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
         *(later_widget(SAMPLER_SETTINGS[name], shown) for name in _AFTER_DENOISE),
         io.Boolean.Input(
             "preview", default=True, optional=True,
-            tooltip="Show the partly drawn picture while sampling. Masked cells are grey. Off saves a little time; the "
+            tooltip="Show the partly drawn picture while sampling. Masked cells are gray. Off saves a little time; the "
             "result is the same.",
         ),
     ]  # fmt: skip

@@ -91,7 +91,7 @@ class TokenVAE(comfy.sd.VAE):
         return super().decode_tiled_(samples, **self._tiles(tile_x, tile_y, overlap, self.upscale_ratio))
 
     def encode_tiled_(self, pixel_samples: Tensor, tile_x=None, tile_y=None, overlap=None) -> Tensor:
-        """Codebook indices [B, 1, h, w]: the tiles' features are blended and quantised once, indices never averaged."""
+        """Codebook indices [B, 1, h, w]: the tiles' features are blended and quantized once, indices never averaged."""
         tile_x, tile_y, overlap = self._tiles(tile_x, tile_y, overlap, 1).values()
         shapes = [(tile_x, tile_y), (tile_x * 2, tile_y // 2), (tile_x // 2, tile_y * 2)]
         vq = self.first_stage_model.vq
@@ -110,7 +110,7 @@ class TokenVAE(comfy.sd.VAE):
             )
             for x, y in shapes
         ) / len(shapes)  # fmt: skip
-        indices = [vq.quantise(image[None].to(self.device))[:, None].float() for image in blended]
+        indices = [vq.to_indices(image[None].to(self.device))[:, None].float() for image in blended]
         return torch.cat(indices).to(self.output_device)
 
     def _tiles(self, tile_x: int | None, tile_y: int | None, overlap: int | None, cell: int) -> dict[str, int]:

@@ -16,7 +16,7 @@ from ladr_core.token_grid import MASKED, TokenGrid
 class FakeDenoiser:
     """Gives each cell its own distribution, which also depends on the known cells of the same image (and on no other).
 
-    base [B, N, K] holds logits. With coupling, each known cell pulls its neighbours in the row towards its own token.
+    base [B, N, K] holds logits. With coupling, each known cell pulls its neighbors in the row toward its own token.
     """
 
     def __init__(self, base: Tensor, coupling: float = 0.0, branches: int = 2, broken_step: int | None = None) -> None:

@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 2048  # keeps the float32 copies of a large layer small
 SCALE = "scale_weight"
 
 
-def quantise_weight(weight: Tensor, name: str = "A weight") -> tuple[Tensor, Tensor]:
+def quantize_weight(weight: Tensor, name: str = "A weight") -> tuple[Tensor, Tensor]:
     """A weight in float8 and its scale (float32, no axes), the smallest power of two that makes all numbers fit."""
     weight = weight.float()
     largest = float(weight.abs().max()) / LARGEST

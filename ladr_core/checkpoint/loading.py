@@ -17,7 +17,7 @@ from ..models.builtin.loading import CONFIG_KEY, WEIGHTS, load_builtin
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
 from .header import read_header
-from .layers import FLOAT8, SCALE, CastingLayers, quantise_weight, scaled_layers
+from .layers import FLOAT8, SCALE, CastingLayers, quantize_weight, scaled_layers
 from .parts import CheckpointParts, expected_shapes, find_parts
 from .scales import expand_scale, read_scale
 
@@ -145,8 +145,8 @@ def in_eight_bits(weight: Tensor, scale: Tensor | None, name: str) -> tuple[Tens
     if weight.dtype == FLOAT8:
         return weight, torch.ones(()) if scale is None else scale
     if scale is None and weight.dtype in (torch.bfloat16, torch.float16, torch.float32):
-        return quantise_weight(weight, name)
-    return quantise_weight(unscaled(weight, scale, torch.float32), name)
+        return quantize_weight(weight, name)
+    return quantize_weight(unscaled(weight, scale, torch.float32), name)
 
 
 def stored_weight(parts: CheckpointParts, name: str) -> tuple[Tensor, Tensor | None]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MARKER = "scaled_fp8"
 SPELLINGS = ("scale_weight", "weight_scale", "weight_scale_inv")
-ACTIVATION_SCALES = ("scale_input", "input_scale")  # of the input, which is not quantised here
+ACTIVATION_SCALES = ("scale_input", "input_scale")  # of the input, which is not quantized here
 LAYER_FORMAT, FILE_FORMAT = "comfy_quant", "_quantization_metadata"
 FORMATS = ("float8_e4m3fn", "float8_e5m2", "int8_tensorwise")
 METHODS = ("fp8", "fbgemm_fp8", "compressed-tensors")  # of quantization_config, where tensors tell the rest
@@ -72,13 +72,13 @@ def find_scales(files: TensorFiles, expected: Mapping[str, tuple[int, ...]], wha
 
 
 def check_method(config: Fields, advice: str) -> None:
-    """Refuse a config.json whose weights were quantised by a method that tensors alone do not tell."""
+    """Refuse a config.json whose weights were quantized by a method that tensors alone do not tell."""
     if "quantization_config" not in config:
         return
     method = config.below("quantization_config").text("quant_method", "a method that is not named")
     if method not in METHODS:
         raise CheckpointError(
-            f"{config.source} says that the weights are quantised by {cut(method, 60)}, which this pack does not read; "
+            f"{config.source} says that the weights are quantized by {cut(method, 60)}, which this pack does not read; "
             f"{advice}. Where they are not, remove the entry quantization_config."
         )
 
@@ -109,7 +109,7 @@ def expand_scale(scale: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def block_size(length: int, blocks: int) -> int:
-    """How many neighbours share a scale, 0 where so many blocks do not fit: 128, or else a power of two."""
+    """How many neighbors share a scale, 0 where so many blocks do not fit: 128, or else a power of two."""
     sizes = (BLOCK, *(2**power for power in range(31)))
     return next((size for size in sizes if -(-length // size) == blocks), 0)
 

@@ -160,7 +160,7 @@ def _mapped(header: Header) -> Iterator[Callable[[str], Tensor]]:
 
 @contextmanager
 def _unmapped(header: Header) -> Iterator[Callable[[str], Tensor]]:
-    """Reads tensors into memory of their own: nothing that happens to the file afterwards can touch them."""
+    """Reads tensors into memory of their own: nothing that happens to the file afterward can touch them."""
     remedy = f"download it again from {ELSEWHERE}"
     with open_regular(header.path, remedy) as file:
 

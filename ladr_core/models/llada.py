@@ -251,7 +251,7 @@ class LLaDATransformer(nn.Module):
         return x + self.transformer["wpe"](positions).to(x.dtype) if self.config.learned_positions else x
 
     def forward(self, token_ids: Tensor, key_mask: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
-        """Normalised hidden states [B, L, d] of token_ids [B, L].
+        """Normalized hidden states [B, L, d] of token_ids [B, L].
 
         key_mask [B, L] bool is False at padding, which is then never attended; positions [B, L] default to 0 ... L-1.
         """
@@ -269,7 +269,7 @@ class LLaDATransformer(nn.Module):
         return self.transformer["ln_f"](x)
 
     def run_packed(self, x: Tensor, packed: PackedRows, wanted: Tensor, counts: Sequence[int]) -> Tensor:
-        """Normalised hidden states [R, d] at the places wanted [R], ascending, of embedded rows end to end [1, L, d].
+        """Normalized hidden states [R, d] at the places wanted [R], ascending, of embedded rows end to end [1, L, d].
 
         counts: how many of the wanted places lie in each row. Equals ``forward`` of each row alone, without padding.
         """

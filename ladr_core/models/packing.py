@@ -37,7 +37,7 @@ class PackedRows:
         return self._tables
 
     def attention(self, attention: Attention, counts: Sequence[int] | None = None) -> Attention:
-        """Attention of packed queries, keys and values, row by row; neighbours of equal size go together.
+        """Attention of packed queries, keys and values, row by row; neighbors of equal size go together.
 
         counts: queries of each row where not every token asks (L keys, sum(counts) queries); None = all of them.
         """

@@ -20,7 +20,7 @@ _MOST_ID = 2**24
 
 
 class TextTokenizer:
-    """A tokenizer of transformers; it always takes whole strings: pieces tokenised one by one may merge differently."""
+    """A tokenizer of transformers; it always takes whole strings: pieces tokenized one by one may merge differently."""
 
     def __init__(self, files: Mapping[str, str], source: str = "The tokenizer", remedy: str = ""):
         """files: the texts of ``tokenizer.json`` and, where it adds tokens, ``tokenizer_config.json``.
@@ -85,7 +85,7 @@ class TextTokenizer:
         return {TOKENIZER_FILE: self._tokenizer.backend_tokenizer.to_str()}
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a whole string, special tokens in it recognised, as the published scripts get them."""
+        """Token ids of a whole string, special tokens in it recognized, as the published scripts get them."""
         return list(self._tokenizer(text, verbose=False)["input_ids"])
 
     def __len__(self) -> int:

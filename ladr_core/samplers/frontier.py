@@ -10,7 +10,7 @@ from ..token_grid import TokenGrid, to_cells, to_grid
 
 
 def neighborhood(shape: str, radius: int, device: torch.device | str = "cpu") -> Tensor:
-    """Structuring element without its centre, float32 [2 * radius + 1, 2 * radius + 1] of zeros and ones."""
+    """Structuring element without its center, float32 [2 * radius + 1, 2 * radius + 1] of zeros and ones."""
     offset = torch.arange(-radius, radius + 1, device=device)
     y, x = offset.unsqueeze(1), offset.unsqueeze(0)
     square = y * y + x * x
@@ -19,7 +19,7 @@ def neighborhood(shape: str, radius: int, device: torch.device | str = "cpu") ->
 
 
 def count_neighbors(cells: Tensor, grid: TokenGrid, shape: str, radius: int) -> Tensor:
-    """Number of true cells in the neighbourhood of each cell, float32 [B, N], given bool cells [B, N].
+    """Number of true cells in the neighborhood of each cell, float32 [B, N], given bool cells [B, N].
 
     Nothing lies beyond the edge of the grid.
     """
@@ -31,9 +31,9 @@ def count_neighbors(cells: Tensor, grid: TokenGrid, shape: str, radius: int) -> 
 def find_frontier(
     is_masked: Tensor, is_observed: Tensor, grid: TokenGrid, shape: str, radius: int, min_neighbors: int = 1
 ) -> Tensor:
-    """Masked cells with at least `min_neighbors` observed neighbours, bool [B, N].
+    """Masked cells with at least `min_neighbors` observed neighbors, bool [B, N].
 
-    With min_neighbors = 1 this is dilate(O) minus O: LADR's morphological neighbour identification as we read it.
+    With min_neighbors = 1 this is dilate(O) minus O: LADR's morphological neighbor identification as we read it.
     """
     return is_masked & (count_neighbors(is_observed, grid, shape, radius) >= max(1, min_neighbors))
 

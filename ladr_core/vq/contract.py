@@ -16,10 +16,10 @@ class VQTokenizer(Protocol):
     cell_pixels: int
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features [B, C, h, w] before quantisation of pixels [B, 3, H, W] in 0..1."""
+        """Features [B, C, h, w] before quantization of pixels [B, 3, H, W] in 0..1."""
         ...
 
-    def quantise(self, features: Tensor) -> Tensor:
+    def to_indices(self, features: Tensor) -> Tensor:
         """Codebook indices int64 [B, h, w] of features [B, C, h, w]."""
         ...
 

@@ -11,7 +11,7 @@ NORM_EPS = 1e-6
 
 
 class ResidualBlock(nn.Module):
-    """Two normalised 3x3 convolutions added to the input x [B, C, h, w] (Esser et al., VQGAN, arXiv 2012.09841)."""
+    """Two normalized 3x3 convolutions added to the input x [B, C, h, w] (Esser et al., VQGAN, arXiv 2012.09841)."""
 
     def __init__(self, inputs: int, outputs: int, groups: int, shortcut: str, operations: Any, **factory: Any):
         super().__init__()

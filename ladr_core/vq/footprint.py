@@ -37,7 +37,7 @@ def decoder_channels(widths: Sequence[int]) -> float:
 def _level_channels(before: int, width: int) -> int:
     """Channels at once in residual blocks of one level, the first of which is given `before` channels.
 
-    That block normalises and activates its input, which stays for the sum. Each later one holds the level's input, its
+    That block normalizes and activates its input, which stays for the sum. Each later one holds the level's input, its
     own, the first convolution's output, and the norm and the activation of that.
     """
     return max(3 * before, before + 4 * width)

@@ -1,4 +1,4 @@
-"""MMaDA's image tokenizer: MAGVIT-v2 with lookup-free quantisation (Yu et al., arXiv 2310.05737).
+"""MMaDA's image tokenizer: MAGVIT-v2 with lookup-free quantization (Yu et al., arXiv 2310.05737).
 
 Key names are those of the published ``showlab/magvitv2`` files. Those carry no sizes: the defaults here are theirs.
 """
@@ -163,7 +163,7 @@ class _Decoder(nn.Module):
         return self.conv_out(F.silu(self.norm_out(x)))
 
 
-class LookupFreeQuantiser(nn.Module):
+class LookupFreeQuantizer(nn.Module):
     """Signs as bits: index = sum over channels c of bit_c * 2 ** (bits - 1 - c), bit_c = 1 where channel c > 0.
 
     Its tensors follow from the number of bits; they exist so that the published file loads whole.
@@ -202,19 +202,19 @@ class MAGVITv2(nn.Module):
         self.cell_pixels = 2 ** (len(config.encoder_multipliers) - 1)
         self.encoder = _Encoder(config, operations, **factory)
         self.decoder = _Decoder(config, operations, **factory)
-        self.quantize = LookupFreeQuantiser(config.bits, device=device)
+        self.quantize = LookupFreeQuantizer(config.bits, device=device)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features [B, bits, h, w] before quantisation of pixels [B, 3, H, W] in 0..1."""
+        """Features [B, bits, h, w] before quantization of pixels [B, 3, H, W] in 0..1."""
         return self.encoder((pixels.float() - 0.5) / 0.5)
 
-    def quantise(self, features: Tensor) -> Tensor:
+    def to_indices(self, features: Tensor) -> Tensor:
         """Codebook indices int64 [B, h, w] of features [B, bits, h, w]."""
         return self.quantize.index(features)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Codebook indices int64 [B, H / cell_pixels, W / cell_pixels] of pixels [B, 3, H, W] in 0..1."""
-        return self.quantise(self.features(pixels))
+        return self.to_indices(self.features(pixels))
 
     def decode_unclipped(self, indices: Tensor) -> Tensor:
         """Decoder output [B, 3, H, W], around -1..1, of codebook indices [B, h, w]."""

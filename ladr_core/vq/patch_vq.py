@@ -1,4 +1,4 @@
-"""The built-in model's VQ tokenizer: one codebook index per 8 x 8 pixel patch, decoded with its neighbours in view.
+"""The built-in model's VQ tokenizer: one codebook index per 8 x 8 pixel patch, decoded with its neighbors in view.
 
 The encoder sees one patch only, so the same patch has the same index wherever it lies; the decoder is a small
 convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes as in Yu et al.,
@@ -80,19 +80,19 @@ class PatchVQ(nn.Module):
         self.decoder_out = operations.Conv2d(config.decoder_width, patch, 1, **factory)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Unit-length features [B, C, h, w] of pixels [B, 3, H, W] in 0 ... 1, before quantisation."""
+        """Unit-length features [B, C, h, w] of pixels [B, 3, H, W] in 0 ... 1, before quantization."""
         x = F.pixel_unshuffle(pixels * 2 - 1, self.cell_pixels)
         first, second, last = self.encoder
         return F.normalize(last(F.silu(second(F.silu(first(x))))).float(), dim=1)
 
-    def quantise(self, features: Tensor) -> Tensor:
+    def to_indices(self, features: Tensor) -> Tensor:
         """Index [B, h, w] of the nearest code to each of the features [B, C, h, w]."""
         codes = F.normalize(self.codebook.weight.to(features), dim=1)
         return torch.einsum("bchw,kc->bhwk", F.normalize(features, dim=1), codes).argmax(-1)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Codebook indices [B, h, w] of pixels [B, 3, H, W] in 0 ... 1."""
-        return self.quantise(self.features(pixels))
+        return self.to_indices(self.features(pixels))
 
     def decode(self, indices: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in 0 ... 1 of codebook indices [B, h, w]."""

@@ -159,10 +159,10 @@ class VQModel(nn.Module):
         self.decoder = _Decoder(config, operations, **factory)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features [B, C, h, w] before quantisation of pixels [B, 3, H, W] in 0..1."""
+        """Features [B, C, h, w] before quantization of pixels [B, 3, H, W] in 0..1."""
         return self.quant_conv(self.encoder(pixels.float()))
 
-    def quantise(self, features: Tensor) -> Tensor:
+    def to_indices(self, features: Tensor) -> Tensor:
         """Nearest codebook row (first of equals) of features [B, C, h, w] as int64 [B, h, w]."""
         rows = features.float().movedim(1, -1)  # [B, h, w, C]
         codebook = leaf_weight(self.quantize["embedding"], rows)
@@ -171,7 +171,7 @@ class VQModel(nn.Module):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Codebook indices int64 [B, H / cell_pixels, W / cell_pixels] of pixels [B, 3, H, W] in 0..1."""
-        return self.quantise(self.features(pixels))
+        return self.to_indices(self.features(pixels))
 
     def decode_unclipped(self, indices: Tensor) -> Tensor:
         """Decoder output [B, 3, H, W] of codebook indices [B, h, w], before clipping to 0..1."""

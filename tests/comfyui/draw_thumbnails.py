@@ -35,7 +35,7 @@ def shown_pictures(server: Server, result: Run) -> list[Image.Image]:
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """Pictures next to each other on grey, as large as a thumbnail allows."""
+    """Pictures next to each other on gray, as large as a thumbnail allows."""
     columns = min(len(pictures), 4)
     rows = -(-len(pictures) // columns)
     side = min((SIZE[0] - GAP) // columns, (SIZE[1] - GAP) // rows) - GAP

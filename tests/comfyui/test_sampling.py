@@ -71,7 +71,7 @@ def test_seeds_follow_the_batch_index(play):
     assert picked.json("show")["samples"][0] == whole.json("show")["samples"][2]
 
 
-def test_repeat_latent_batch_and_seed_behaviour(play):
+def test_repeat_latent_batch_and_seed_behavior(play):
     repeated = graph("ladr").set("sampler", seed=20)
     repeated.add("repeat", "RepeatLatentBatch", samples=["grid", 0], amount=2).set(
         "sampler", latent_image=["repeat", 0]

@@ -29,7 +29,7 @@ def random_cells(grid, seed, share=0.5):
 @pytest.mark.parametrize("shape", INSIDE)
 @given(grid=grids, radius=st.integers(1, 3), seed=st.integers(0, 999))
 @few
-def test_neighbours_are_counted_on_the_grid(shape, grid, radius, seed):
+def test_neighbors_are_counted_on_the_grid(shape, grid, radius, seed):
     observed = random_cells(grid, seed)
     counted = count_neighbors(observed, grid, shape, radius).reshape(2, grid.height, grid.width)
     plane = observed.reshape(2, grid.height, grid.width)
@@ -45,7 +45,7 @@ def test_neighbours_are_counted_on_the_grid(shape, grid, radius, seed):
                 assert counted[image, y, x] == expected
 
 
-def test_neighbourhood_sizes():
+def test_neighborhood_sizes():
     sizes = {(s, r): int(neighborhood(s, r).sum()) for s in INSIDE for r in (1, 2)}
     assert sizes == {
         ("cross", 1): 4, ("cross", 2): 8, ("square", 1): 8, ("square", 2): 24, ("disc", 1): 4, ("disc", 2): 12
@@ -135,7 +135,7 @@ def test_cap_start_and_spacing():
     assert rescued_cells(risk_filter="budget", risk_bound=0.45, spacing=2)[0] == [1, 3]
 
 
-def test_fresh_cells_count_as_neighbours_only_when_asked():
+def test_fresh_cells_count_as_neighbors_only_when_asked():
     reach = {"risk_filter": "relative", "risk_bound": 1.0, "radius": 1}
     assert rescued_cells(**reach)[0] == [1]
     assert rescued_cells(**reach, count_fresh_as_observed=True)[0] == [1, 6]

@@ -13,7 +13,7 @@ from ladr_core.lab.evaluation.checker import find_objects
 from ladr_core.lab.evaluation.components import connected_components
 from ladr_core.lab.evaluation.verdict import shows_scene
 from ladr_core.lab.worlds.scene import CATEGORIES, Background, Scene, SceneObject
-from ladr_core.lab.worlds.shapes.world import COLOURS, PATTERNS, SHAPES, TINTS, ShapesWorld, background_pixels
+from ladr_core.lab.worlds.shapes.world import COLORS, PATTERNS, SHAPES, TINTS, ShapesWorld, background_pixels
 
 SCENES_PER_CATEGORY = 50
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
@@ -36,16 +36,16 @@ def wrong_prompts(scene: Scene, rng: np.random.Generator) -> dict[str, Scene]:
     first = scene.objects[0]
     shown = {thing.shape for thing in scene.objects}
     other_shape = [shape for shape in SHAPES if shape not in shown][rng.integers(len(SHAPES) - len(shown))]
-    other_colour = [colour for colour in COLOURS if colour != first.colour][rng.integers(len(COLOURS) - 1)]
+    other_color = [color for color in COLORS if color != first.color][rng.integers(len(COLORS) - 1)]
     number = len(scene.objects) if scene.category == "counting" else 1
     changed = tuple(replace(thing, shape=other_shape) for thing in scene.objects[:number])
     wrong = {"other shape": replace(scene, objects=changed + scene.objects[number:])}
-    if scene.category in ("colour", "attribution"):
-        wrong["other colour"] = replace(scene, objects=(replace(first, colour=other_colour), *scene.objects[1:]))
+    if scene.category in ("color", "attribution"):
+        wrong["other color"] = replace(scene, objects=(replace(first, color=other_color), *scene.objects[1:]))
     if scene.category == "attribution":
         second = scene.objects[1]
-        swapped = replace(first, colour=second.colour), replace(second, colour=first.colour)
-        wrong["swapped colours"] = replace(scene, objects=swapped)
+        swapped = replace(first, color=second.color), replace(second, color=first.color)
+        wrong["swapped colors"] = replace(scene, objects=swapped)
     if scene.category == "position":
         wrong["opposite side"] = replace(scene, relation=OPPOSITE[scene.relation])
         wrong["turned side"] = replace(scene, relation=TURNED[scene.relation])
@@ -93,10 +93,10 @@ def test_refuses_minimally_wrong_prompts(scenes, found):
 
 def test_reads_every_object_with_its_place(scenes, found):
     for scene, things in zip(scenes, found):
-        truth = sorted((thing.shape, thing.colour) for thing in scene.objects)
-        assert sorted((thing.shape or "", thing.colour) for thing in things) == truth
+        truth = sorted((thing.shape, thing.color) for thing in scene.objects)
+        assert sorted((thing.shape or "", thing.color) for thing in things) == truth
         for thing in scene.objects:
-            row, column = (8 * place for place in thing.centre)
+            row, column = (8 * place for place in thing.center)
             assert any(abs(t.row - row) < 4 and abs(t.column - column) < 4 for t in things if t.shape == thing.shape)
 
 
@@ -111,7 +111,7 @@ def test_is_robust_to_blur_and_noise(scenes, pictures):
 @pytest.mark.parametrize("size", [4, 6])
 def test_broken_objects_do_not_pass(shape, size):
     background = Background("sky", "striped")
-    scene = Scene("colour", (SceneObject(shape, "red", 4, 4, size),), background)
+    scene = Scene("color", (SceneObject(shape, "red", 4, 4, size),), background)
     whole = ShapesWorld().render(scene)
     empty = background_pixels(background)
     pixels = 8 * size
@@ -121,11 +121,11 @@ def test_broken_objects_do_not_pass(shape, size):
         hole = np.s_[32 : 32 + int(rows * pixels), 32 : 32 + int(columns * pixels)]
         picture[hole] = empty[hole]
         broken.append(picture)
-        painted = whole.copy()  # the same part in another colour
-        is_red = abs(painted.astype(int) - np.array(COLOURS["red"])).sum(-1) < 60
+        painted = whole.copy()  # the same part in another color
+        is_red = abs(painted.astype(int) - np.array(COLORS["red"])).sum(-1) < 60
         part = np.zeros(is_red.shape, bool)
         part[hole] = True
-        painted[is_red & part] = COLOURS["blue"]
+        painted[is_red & part] = COLORS["blue"]
         broken.append(painted)
     passed = [shows_scene(scene, things) for things in find_objects(np.stack([whole, *broken]))]
     assert passed == [True] + [False] * len(broken)
@@ -142,11 +142,11 @@ def test_merged_objects_are_neither_two_nor_one():
     assert not shows_scene(replace(touching, category="single"), things)
 
 
-def test_touching_objects_of_two_colours_stay_two():
+def test_touching_objects_of_two_colors_stay_two():
     objects = (SceneObject("square", "red", 4, 4, 4), SceneObject("circle", "blue", 4, 7, 4))
     scene = Scene("attribution", objects, Background("cream"))
     (things,) = find_objects(ShapesWorld().render(scene)[None])
-    assert {(thing.shape, thing.colour) for thing in things} == {("square", "red"), ("circle", "blue")}
+    assert {(thing.shape, thing.color) for thing in things} == {("square", "red"), ("circle", "blue")}
 
 
 def test_counting_refuses_a_left_over_fragment():
@@ -154,7 +154,7 @@ def test_counting_refuses_a_left_over_fragment():
     scene = Scene("counting", whole, Background("mint", "dotted"))
     picture = ShapesWorld().render(scene)
     assert shows_scene(scene, find_objects(picture[None])[0])
-    picture[100:112, 20:60] = COLOURS["blue"]
+    picture[100:112, 20:60] = COLORS["blue"]
     assert not shows_scene(scene, find_objects(picture[None])[0])
 
 

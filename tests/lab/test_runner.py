@@ -15,11 +15,11 @@ from ladr_core.errors import InputError
 from ladr_core.lab.evaluation import command_line
 from ladr_core.lab.evaluation.ceiling import measure_ceiling
 from ladr_core.lab.evaluation.configurations import configuration_grid, from_preset
-from ladr_core.lab.evaluation.diversity import colour_entropy, token_disagreement
+from ladr_core.lab.evaluation.diversity import color_entropy, token_disagreement
 from ladr_core.lab.evaluation.plot import draw_plot
 from ladr_core.lab.evaluation.prompts import HALVES, PER_CATEGORY, evaluation_prompts, truth_scenes
 from ladr_core.lab.evaluation.record import PictureRecord, RecordFile, pack_tokens
-from ladr_core.lab.evaluation.results import best_of_each, summarise
+from ladr_core.lab.evaluation.results import best_of_each, summarize
 from ladr_core.lab.evaluation.runner import model_fingerprint, run_benchmark
 from ladr_core.lab.evaluation.statistics import mean_of_categories, wilson
 from ladr_core.lab.evaluation.tables import to_markdown
@@ -81,7 +81,7 @@ def test_a_sure_model_passes_everything(prompts, model, tmp_path):
     configurations = grid(8)
     file = RecordFile(tmp_path / "r.jsonl", "m")
     run_benchmark(model, prompts, configurations, 2, file, batch=5)
-    (summary,) = summarise(prompts, configurations, 2, file.records)
+    (summary,) = summarize(prompts, configurations, 2, file.records)
     assert summary["overall"]["value"] == 1.0
     assert summary["nfe"] == 8
     assert {c: v["asked"] for c, v in summary["categories"].items()} == dict.fromkeys(CATEGORIES, 4)
@@ -92,7 +92,7 @@ def test_an_unsure_model_fails(prompts, tmp_path):
     configurations = grid(8)
     file = RecordFile(tmp_path / "r.jsonl", "m")
     run_benchmark(KnowingModel(prompts, lead=1.0), prompts, configurations, 1, file)
-    (summary,) = summarise(prompts, configurations, 1, file.records)
+    (summary,) = summarize(prompts, configurations, 1, file.records)
     assert summary["overall"]["value"] < 0.2
 
 
@@ -161,7 +161,7 @@ def test_rivals_are_the_nearest_baselines_of_either_order():
         for prompt in prompts:
             made = record(configuration.key, prompt.number, 0, configuration is ladr)
             records[configuration.key, prompt.number, 0] = replace(made, nfe=nfe)
-    *_, summary = summarise(prompts, [*baselines, ladr], 1, records)
+    *_, summary = summarize(prompts, [*baselines, ladr], 1, records)
     assert [d["to"] for d in summary["differences"]] == ["baseline 64", "baseline 16", "baseline 16, cells first"]
     assert all(d["overall"]["value"] == 1 for d in summary["differences"])
     second = configuration_grid(["baseline"], [16], {}, [c.values for c in baselines])
@@ -177,7 +177,7 @@ def test_differences_are_paired_and_tables_show_them(prompts):
                 passed = configuration.settings.steps == 64 or prompt.category != "position"
                 key = configuration.key, prompt.number, s
                 records[key] = record(configuration.key, prompt.number, s, passed)
-    slow, fast = summarise(prompts, configurations, 2, records)
+    slow, fast = summarize(prompts, configurations, 2, records)
     assert slow["differences"] == []
     (difference,) = fast["differences"]
     assert difference["to"] == "baseline 64"
@@ -186,7 +186,7 @@ def test_differences_are_paired_and_tables_show_them(prompts):
     assert fast["overall"]["value"] == pytest.approx(5 / 6, abs=1e-3)
     assert fast["categories"]["position"]["passed"] == 0
     assert fast["token_disagreement"] == 0.25
-    assert fast["colour_entropy"] == 0.0
+    assert fast["color_entropy"] == 0.0
     assert best_of_each([slow, fast]) == [slow["values"], fast["values"]]
     rates = {c: wilson(4, 4).rounded() for c in CATEGORIES}
     result = {
@@ -194,7 +194,7 @@ def test_differences_are_paired_and_tables_show_them(prompts):
         "machine": describe_machine(),
         "reference": "baseline 64", "configurations": [slow, fast],
         "ceiling": {"rendered": rates, "reconstructed": rates, "overall": 1.0, "token_disagreement": 0.5,
-                    "colour_entropy": 3.0},
+                    "color_entropy": 3.0},
     }  # fmt: skip
     table = to_markdown(result)
     line = next(line for line in table.splitlines() if line.startswith("| baseline 8 | 4.0 | 0.50"))
@@ -228,9 +228,9 @@ def test_diversity():
     a, b = np.array([1, 2, 3, 4]), np.array([1, 2, 0, 0])
     assert token_disagreement([[a, b], [a, a]]) == 0.25
     assert token_disagreement([[a]]) is None
-    assert colour_entropy(["red", "blue"]) == 1.0
-    assert colour_entropy(["red", "red"]) == 0.0
-    assert colour_entropy([]) is None
+    assert color_entropy(["red", "blue"]) == 1.0
+    assert color_entropy(["red", "red"]) == 0.0
+    assert color_entropy([]) is None
 
 
 def test_ceiling_of_a_lossless_tokenizer(prompts, model):

@@ -9,7 +9,7 @@ from ladr_core.lab.worlds.scene import CATEGORIES
 from ladr_core.lab.worlds.shapes.captions import VOCABULARY, plain_caption
 from ladr_core.lab.worlds.shapes.world import (
     CELL_PIXELS,
-    COLOURS,
+    COLORS,
     GRID,
     PATTERNS,
     SHAPES,
@@ -25,14 +25,14 @@ def test_scenes_keep_their_promises(category):
     world, rng = ShapesWorld(), np.random.default_rng(3)
     for _ in range(60):
         scene, caption = world.sample_with_caption(rng, category)
-        assert scene.category == category and not names_held_out(scene, caption.names_colours)
+        assert scene.category == category and not names_held_out(scene, caption.names_colors)
         for i, thing in enumerate(scene.objects):
             assert 0 <= thing.row <= GRID - thing.size and 0 <= thing.column <= GRID - thing.size
             for other in scene.objects[:i]:
                 apart = max(abs(thing.row - other.row), abs(thing.column - other.column))
                 assert apart > thing.size, "objects leave a cell between each other"
         if category == "position":
-            (row, column), (other_row, other_column) = (thing.centre for thing in scene.objects)
+            (row, column), (other_row, other_column) = (thing.center for thing in scene.objects)
             down, right = row - other_row, column - other_column
             says = {"left": -right, "right": right, "above": -down, "below": down}[scene.relation]
             assert says > 0 and says == max(abs(down), abs(right))
@@ -40,16 +40,16 @@ def test_scenes_keep_their_promises(category):
 
 def test_picture_shows_the_object_in_its_box_only():
     world, rng = ShapesWorld(("plain",)), np.random.default_rng(0)
-    scene = world.sample(rng, "colour")
+    scene = world.sample(rng, "color")
     picture, thing = world.render(scene).astype(int), scene.objects[0]
     assert picture.shape == (GRID * CELL_PIXELS, GRID * CELL_PIXELS, 3)
-    centre_row, centre_column = (int(v * CELL_PIXELS) for v in thing.centre)
+    center_row, center_column = (int(v * CELL_PIXELS) for v in thing.center)
     outside = np.ones(picture.shape[:2], bool)
     top, left, side = thing.row * CELL_PIXELS, thing.column * CELL_PIXELS, thing.size * CELL_PIXELS
     outside[top : top + side, left : left + side] = False
     assert len(np.unique(picture[outside], axis=0)) == 1
     if thing.shape != "ring":
-        assert tuple(picture[centre_row, centre_column]) == COLOURS[thing.colour]
+        assert tuple(picture[center_row, center_column]) == COLORS[thing.color]
 
 
 def test_shapes_differ():

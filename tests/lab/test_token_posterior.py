@@ -12,7 +12,7 @@ from ladr_core.lab.training.scenes import render_batch
 from ladr_core.lab.worlds.scene import CATEGORIES, Background, Caption, Scene, SceneObject
 from ladr_core.lab.worlds.shapes.token_posterior import TokenPosterior
 from ladr_core.lab.worlds.shapes.world import (
-    COLOURS,
+    COLORS,
     OBJECT_CELLS,
     PLACES,
     TINTS,
@@ -37,16 +37,16 @@ def posterior(vq):
 def fitting_scenes(scene, caption):
     """Every scene the caption could have been written for."""
     shapes, count = [thing.shape for thing in scene.objects], len(scene.objects)
-    own_colours = [thing.colour for thing in scene.objects]
+    own_colors = [thing.color for thing in scene.objects]
     if scene.category == "counting":
-        layouts, colourings = combinations(PLACES, count), [[colour] * count for colour in COLOURS]
+        layouts, colorings = combinations(PLACES, count), [[color] * count for color in COLORS]
     else:
-        layouts, colourings = permutations(PLACES, count), [list(c) for c in permutations(COLOURS, count)]
-    colourings = [own_colours] if caption.names_colours else colourings
+        layouts, colorings = permutations(PLACES, count), [list(c) for c in permutations(COLORS, count)]
+    colorings = [own_colors] if caption.names_colors else colorings
     backgrounds = [scene.background] if caption.names_background else [Background(tint) for tint in TINTS]
-    for layout, colours, background in product(layouts, colourings, backgrounds):
+    for layout, colors, background in product(layouts, colorings, backgrounds):
         if scene.relation is None or stand_in_relation(layout[0], layout[1], scene.relation):
-            objects = tuple(SceneObject(s, c, *p, OBJECT_CELLS) for s, c, p in zip(shapes, colours, layout))
+            objects = tuple(SceneObject(s, c, *p, OBJECT_CELLS) for s, c, p in zip(shapes, colors, layout))
             yield Scene(scene.category, objects, background, scene.relation)
 
 
@@ -63,7 +63,7 @@ def test_tokens_are_those_of_the_rendered_picture(vq, posterior):
 def test_probabilities_equal_an_enumeration(posterior, category, known_cells):
     rng = np.random.default_rng(known_cells)
     scene = WORLD.sample(rng, category)
-    caption = Caption("", category in ("colour", "attribution") or known_cells == 30, known_cells == 3)
+    caption = Caption("", category in ("color", "attribution") or known_cells == 30, known_cells == 3)
     tokens = posterior.tokens(scene)
     known = rng.permutation(256)[:known_cells]
     masked = np.full(256, -1)

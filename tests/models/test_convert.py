@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ladr_core.checkpoint import load_dllm
-from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantise_weight, round_randomly, scaled_layers
+from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantize_weight, round_randomly, scaled_layers
 from ladr_core.command_line import main
 
 LAYER = "transformer.blocks.0.q_proj"
@@ -64,15 +64,15 @@ def test_eight_bit_layers_are_half_as_large_and_close(published, tmp_path):
 def test_eight_bit_layers_compute_with_their_scale():
     torch.manual_seed(0)
     weight = torch.randn(24, 16) * 3
-    stored, scale = quantise_weight(weight)
+    stored, scale = quantize_weight(weight)
     assert 224 < stored.float().abs().max() <= 448
     assert scale.bfloat16() == scale and torch.frexp(scale).mantissa == 0.5  # a power of two
     relative = (stored.float() * scale - weight).abs() / weight.abs().clamp_min(0.1)
     assert float(relative.max()) <= 2**-3
 
 
-def test_zero_weights_survive_quantisation():
-    stored, scale = quantise_weight(torch.zeros(4, 4))
+def test_zero_weights_survive_quantization():
+    stored, scale = quantize_weight(torch.zeros(4, 4))
     assert torch.equal(stored.float() * scale, torch.zeros(4, 4))
 
 
@@ -109,7 +109,7 @@ def scaled_layer(weight, scale):
 
 def test_a_small_lora_is_not_rounded_away():
     torch.manual_seed(0)
-    stored, scale = quantise_weight(torch.randn(256, 192) * 0.02)
+    stored, scale = quantize_weight(torch.randn(256, 192) * 0.02)
     layer = scaled_layer(stored, scale)
     before = layer.convert_weight(layer.weight.float())
     delta = torch.outer(torch.randn(256), torch.randn(192))

@@ -33,7 +33,7 @@ def test_special_tokens_have_their_real_ids():
     assert ids.count(126351) == 1 and len(ids) == len("<user>") + 1 + len("</user>")
 
 
-def test_text_is_tokenised_whole():
+def test_text_is_tokenized_whole():
     tokenizer = TextTokenizer({"tokenizer.json": merging_tokenizer()})
     parts = [tokenizer.encode(part) for part in ("<user>", "</user>")]
     assert tokenizer.encode("<user></user>") != parts[0] + parts[1]

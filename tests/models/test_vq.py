@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from ladr_core.errors import InputError
-from ladr_core.vq.magvit2 import LookupFreeQuantiser, MAGVITv2, MAGVITv2Config
+from ladr_core.vq.magvit2 import LookupFreeQuantizer, MAGVITv2, MAGVITv2Config
 from ladr_core.vq.vqmodel import VQModel, VQModelConfig
 
 TINY = {
@@ -46,7 +46,7 @@ def test_vqmodel_gives_the_recorded_indices_and_pixels(lumina_vq, name):
     model, data = lumina_vq
     features = model.features(data[f"{name}.input"])
     torch.testing.assert_close(features, data[f"{name}.latents"], atol=1e-3, rtol=0)
-    indices = model.quantise(features)
+    indices = model.to_indices(features)
     assert torch.equal(indices[0], data[f"{name}.indices"].long())
     torch.testing.assert_close(model.decode_unclipped(indices), data[f"{name}.decoded"], atol=1e-4, rtol=0)
     as_bytes = (model.decode(indices) * 255).round().to(torch.uint8)[0].movedim(0, -1)
@@ -60,7 +60,7 @@ def test_magvit_gives_the_recorded_indices_and_pixels(magvit, name):
     pixels = data[f"{name}.image_u8"].movedim(-1, 1).float() / 255
     features = model.features(pixels)
     torch.testing.assert_close(features, data[f"{name}.encoder_out"], atol=1e-3, rtol=0)
-    indices = model.quantise(features)
+    indices = model.to_indices(features)
     assert torch.equal(indices.flatten(1), data[f"{name}.indices"].long())
     torch.testing.assert_close(model.decode_unclipped(indices), data[f"{name}.decoded"], atol=1e-3, rtol=0)
     as_bytes = (model.decode(indices) * 255).to(torch.uint8).movedim(1, -1)
@@ -112,8 +112,8 @@ def test_vqmodel_equals_the_diffusers_library():
 
 def test_first_channel_is_the_most_significant_bit():
     features = torch.tensor([1.0, -1.0, 0.0, 0.1]).view(1, 4, 1, 1)
-    assert LookupFreeQuantiser.index(features).item() == 0b1001
-    assert LookupFreeQuantiser.entry(torch.tensor([[[0b1001]]]), 4).flatten().tolist() == [1, -1, -1, 1]
+    assert LookupFreeQuantizer.index(features).item() == 0b1001
+    assert LookupFreeQuantizer.entry(torch.tensor([[[0b1001]]]), 4).flatten().tolist() == [1, -1, -1, 1]
 
 
 def test_masked_and_foreign_indices_are_refused_before_the_lookup():

@@ -1,4 +1,4 @@
-"""pyproject.toml, requirements, changelog and licence as the Comfy Registry and the Manager read them."""
+"""pyproject.toml, requirements, changelog and license as the Comfy Registry and the Manager read them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_classifiers_are_those_the_registry_knows():
     assert set(PROJECT["project"]["classifiers"]) <= allowed
 
 
-def test_licence():
+def test_license():
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
     assert "The ComfyUI-LADR authors" in text

@@ -82,7 +82,7 @@ def encode_bytes(model: str, side: int) -> int:
     """Bytes beside the weights that encoding one picture takes at most."""
     vq = image_tokenizer(model)
     pixels = torch.empty(1, 3, side, side, device="meta")
-    return _peak_bytes(vq, lambda: vq.quantise(vq.features(pixels))) + pixels.nbytes
+    return _peak_bytes(vq, lambda: vq.to_indices(vq.features(pixels))) + pixels.nbytes
 
 
 @lru_cache(maxsize=64)

@@ -16,16 +16,21 @@ from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 
 RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
 README = RESULTS.parents[1] / "README.md"
-CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
+CATEGORIES = ("single", "two", "counting", "color", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
 HELP = README.parent / "web" / "docs" / "LADR_LoadDLLM"  # its pages in every language have the recipes too
 POTTS = RESULTS / "potts.json"
 DEMO = RESULTS / "demo" / "demo.json"
+OLD_KEYS = {"colour": "color", "colour_entropy": "color_entropy"}  # as result files were once written
 
 
 def read(path: Path) -> Any:
-    """A result file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A result file; one with old keys is read as well."""
+
+    def renamed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {OLD_KEYS.get(key, key): value for key, value in pairs}
+
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=renamed)
 
 
 def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
@@ -93,7 +98,7 @@ def scores_table() -> str:
         rows.append([entry["name"], f"{entry['nfe']:.1f}", f"{seconds:.2f}", *scores, rate(entry["overall"])])
     head = ["sampler", "NFE", "s", *CATEGORIES, "overall"]
     words = (
-        f"{result['prompts']} prompts x {result['repetitions']} seeds per row, per cent of pictures that show what the "
+        f"{result['prompts']} prompts x {result['repetitions']} seeds per row, percent of pictures that show what the "
         f"prompt says, 95 % intervals in brackets; {machine['cpu']}, {machine['threads']} threads, torch "
         f"{machine['torch']}, {result['dtype']}. From [docs/results/shapes.json](docs/results/shapes.json)."
     )
@@ -161,7 +166,7 @@ def oracle_table() -> str:
 
 
 def rate(value: dict[str, float]) -> str:
-    """A rate in per cent with its interval."""
+    """A rate in percent with its interval."""
     return f"{100 * value['value']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
 
 

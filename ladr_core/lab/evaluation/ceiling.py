@@ -12,7 +12,7 @@ from ...models.contract import DLLM
 from ..worlds.scene import CATEGORIES
 from ..worlds.shapes.world import ShapesWorld
 from .checker import find_objects
-from .diversity import COLOUR_IS_FREE, colour_entropy, token_disagreement
+from .diversity import COLOR_IS_FREE, color_entropy, token_disagreement
 from .prompts import EvaluationPrompt, truth_scenes
 from .runner import to_pictures
 from .statistics import wilson
@@ -28,7 +28,7 @@ def measure_ceiling(
     rendered_passed: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
     passed: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
     tokens: dict[int, list[np.ndarray]] = {}
-    colours: list[str] = []
+    colors: list[str] = []
     for start in range(0, len(jobs), batch):
         part = jobs[start : start + batch]
         pictures = np.stack([world.render(scene) for _, scene in part])
@@ -40,13 +40,13 @@ def measure_ceiling(
             rendered_passed[prompt.category].append(shows_scene(prompt.scene, before))
             passed[prompt.category].append(shows_scene(prompt.scene, after))
             tokens.setdefault(prompt.number, []).append(cells.flatten().cpu().numpy())
-            if prompt.category in COLOUR_IS_FREE:
-                colours += [thing.colour for thing in scene.objects]
+            if prompt.category in COLOR_IS_FREE:
+                colors += [thing.color for thing in scene.objects]
     return {
         "pictures": len(jobs),
         "rendered": {category: wilson(sum(p), len(p)).rounded() for category, p in rendered_passed.items() if p},
         "reconstructed": {category: wilson(sum(p), len(p)).rounded() for category, p in passed.items() if p},
         "overall": round(float(np.mean([np.mean(p) for p in passed.values() if p])), 4),
         "token_disagreement": token_disagreement(tokens.values()),
-        "colour_entropy": colour_entropy(colours),
+        "color_entropy": color_entropy(colors),
     }

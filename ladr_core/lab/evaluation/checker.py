@@ -1,7 +1,7 @@
-"""Says which shapes of which colours a picture shows, by program: nearest colours, connected components, templates.
+"""Says which shapes of which colors a picture shows, by program: nearest colors, connected components, templates.
 
-No network takes part. A pixel belongs to the palette colour it is nearest to, or to the pale background; blurred rims
-go to the object they surround; each component of one colour is compared with the renderer's own masks. What fits none
+No network takes part. A pixel belongs to the palette color it is nearest to, or to the pale background; blurred rims
+go to the object they surround; each component of one color is compared with the renderer's own masks. What fits none
 of them (merged, broken, deformed or half-painted objects) is reported as an object without a shape.
 """
 
@@ -12,11 +12,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..worlds.shapes.world import COLOURS, SHAPES, inside
+from ..worlds.shapes.world import COLORS, SHAPES, inside
 from .components import connected_components
 
-COLOUR_TOLERANCE = 62.0
-"""Largest distance (RGB, 0 ... 255) of a pixel inside an object from its palette colour; rims may lie further off."""
+COLOR_TOLERANCE = 62.0
+"""Largest distance (RGB, 0 ... 255) of a pixel inside an object from its palette color; rims may lie further off."""
 RIM_PIXELS = 3
 """How far a blurred rim may reach around the certain pixels of an object."""
 SMALLEST_AREA = 48
@@ -27,8 +27,8 @@ SMALLEST_OVERLAP = 0.8
 """Intersection over union with the template from which on a component counts as the shape."""
 SMALLEST_LEAD = 0.03
 """By how much that must exceed the overlap with any other template; circle and square alone overlap by 0.84."""
-_PALETTE = np.array(list(COLOURS.values()), np.float32)
-_NAMES = tuple(COLOURS)
+_PALETTE = np.array(list(COLORS.values()), np.float32)
+_NAMES = tuple(COLORS)
 _REACH = 1.6  # of the templates, in units of half a box
 _AXIS = (np.arange(64) + 0.5) / 32 * _REACH - _REACH
 _FALLBACK_BACKGROUND = (240.0, 240.0, 240.0)
@@ -39,7 +39,7 @@ class FoundObject:
     """One component of the picture, in pixels; `overlap` says how well `shape` fits, which is None where none does."""
 
     shape: str | None
-    colour: str
+    color: str
     row: float
     column: float
     height: int
@@ -50,12 +50,12 @@ class FoundObject:
 
 def find_objects(pictures: np.ndarray) -> list[list[FoundObject]]:
     """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, H, W, 3]; the surest first."""
-    labels = label_colours(pictures)
+    labels = label_colors(pictures)
     numbers = connected_components(labels)
     return [_objects_of(picture_labels, picture_numbers) for picture_labels, picture_numbers in zip(labels, numbers)]
 
 
-def label_colours(pictures: np.ndarray) -> np.ndarray:
+def label_colors(pictures: np.ndarray) -> np.ndarray:
     """Palette number of every pixel [B, H, W] of the pictures [B, H, W, 3], -1 for the background."""
     pixels = np.asarray(pictures, np.float32)
     # |x - c|^2 = |x|^2 - 2 x.c + |c|^2 in one matrix product
@@ -63,23 +63,23 @@ def label_colours(pictures: np.ndarray) -> np.ndarray:
     to_background = np.stack([((picture - _background_of(picture)) ** 2).sum(-1) for picture in pixels])
     nearest = distance.argmin(-1)
     nearest_distance = np.take_along_axis(distance, nearest[..., None], -1)[..., 0]
-    certain = (nearest_distance <= COLOUR_TOLERANCE**2) & (nearest_distance < to_background)
+    certain = (nearest_distance <= COLOR_TOLERANCE**2) & (nearest_distance < to_background)
     labels = np.where(certain, nearest, -1)
-    # A blurred edge runs through other palette colours (red on white through pink), but only as a thin line.
-    labels = np.where(_equal_neighbours(labels) >= 5, labels, -1)
+    # A blurred edge runs through other palette colors (red on white through pink), but only as a thin line.
+    labels = np.where(_equal_neighbors(labels) >= 5, labels, -1)
     for _ in range(RIM_PIXELS):
         labels = _grow(labels, distance, to_background)
     return labels
 
 
 def _background_of(picture: np.ndarray) -> np.ndarray:
-    """Median colour of the pale pixels of a picture [H, W, 3]."""
+    """Median color of the pale pixels of a picture [H, W, 3]."""
     pale = picture[picture.min(-1) >= 150]
     return np.median(pale, axis=0) if len(pale) else np.array(_FALLBACK_BACKGROUND)
 
 
-def _equal_neighbours(labels: np.ndarray) -> np.ndarray:
-    """How many of the eight neighbours have a pixel's label, for [B, H, W]."""
+def _equal_neighbors(labels: np.ndarray) -> np.ndarray:
+    """How many of the eight neighbors have a pixel's label, for [B, H, W]."""
     height, width = labels.shape[1:]
     padded = np.pad(labels, ((0, 0), (1, 1), (1, 1)), mode="edge")
     count = np.zeros(labels.shape, np.int8)
@@ -91,16 +91,16 @@ def _equal_neighbours(labels: np.ndarray) -> np.ndarray:
 
 
 def _grow(labels: np.ndarray, distance: np.ndarray, to_background: np.ndarray) -> np.ndarray:
-    """Give unlabelled pixels beside labelled ones the nearest of those colours, if it is nearer than the background."""
+    """Give unlabeled pixels beside labeled ones the nearest of those colors, if it is nearer than the background."""
     height, width = labels.shape[1:]
     padded = np.pad(labels, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
     best = np.where(labels >= 0, -np.inf, to_background)
     grown = labels
     for row, column in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        neighbour = padded[:, row : row + height, column : column + width]
-        offered = np.take_along_axis(distance, np.maximum(neighbour, 0)[..., None], -1)[..., 0]
-        better = (neighbour >= 0) & (offered < best)
-        grown, best = np.where(better, neighbour, grown), np.where(better, offered, best)
+        neighbor = padded[:, row : row + height, column : column + width]
+        offered = np.take_along_axis(distance, np.maximum(neighbor, 0)[..., None], -1)[..., 0]
+        better = (neighbor >= 0) & (offered < best)
+        grown, best = np.where(better, neighbor, grown), np.where(better, offered, best)
     return grown
 
 
@@ -112,22 +112,22 @@ def _objects_of(labels: np.ndarray, numbers: np.ndarray) -> list[FoundObject]:
         top, left, height, width = rows.min(), columns.min(), np.ptp(rows) + 1, np.ptp(columns) + 1
         mask = numbers[top : top + height, left : left + width] == number
         shape, overlap = match_shape(mask)
-        colour = _NAMES[labels[rows[0], columns[0]]]
+        color = _NAMES[labels[rows[0], columns[0]]]
         row, column = float(top + height / 2), float(left + width / 2)
-        found.append(FoundObject(shape, colour, row, column, int(height), int(width), len(rows), overlap))
+        found.append(FoundObject(shape, color, row, column, int(height), int(width), len(rows), overlap))
     return sorted(found, key=lambda thing: -thing.overlap)
 
 
 def match_shape(mask: np.ndarray) -> tuple[str | None, float]:
     """Shape that a mask [h, w] shows (None where none fits) and how much of it overlaps with the shape's template.
 
-    Each template is laid over the mask's centre of mass at the size that has the same area, so that worn tips and
+    Each template is laid over the mask's center of mass at the size that has the same area, so that worn tips and
     blurred rims do not shift it; the overlap is intersection over union.
     """
-    templates, areas, centres = _templates()
+    templates, areas, centers = _templates()
     rows, columns = np.nonzero(mask)
     scale = np.sqrt(len(rows) / areas)  # pixels per unit of the template, one for each shape
-    top, left = rows.mean() - centres[:, 0] * scale, columns.mean() - centres[:, 1] * scale
+    top, left = rows.mean() - centers[:, 0] * scale, columns.mean() - centers[:, 1] * scale
     at_row = np.rint(top[:, None] + _AXIS * scale[:, None]).astype(int)
     at_column = np.rint(left[:, None] + _AXIS * scale[:, None]).astype(int)
     height, width = mask.shape
@@ -142,9 +142,9 @@ def match_shape(mask: np.ndarray) -> tuple[str | None, float]:
 
 @lru_cache(maxsize=1)
 def _templates() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks [shapes, side, side] of the shapes in units of half a box, their areas and centres of mass [shapes, 2]."""
+    """Masks [shapes, side, side] of the shapes in units of half a box, their areas and centers of mass [shapes, 2]."""
     row, column = np.meshgrid(_AXIS, _AXIS, indexing="ij")
     masks = np.stack([inside(shape, column, row) for shape in SHAPES])
     areas = masks.mean((1, 2)) * (2 * _REACH) ** 2
-    centres = np.array([[row[mask].mean(), column[mask].mean()] for mask in masks])
-    return masks, areas, centres
+    centers = np.array([[row[mask].mean(), column[mask].mean()] for mask in masks])
+    return masks, areas, centers

@@ -26,7 +26,7 @@ from .configurations import Configuration, configuration_grid, from_preset
 from .plot import can_draw_labels, draw_plot
 from .prompts import HALVES, PER_CATEGORY, evaluation_prompts
 from .record import RecordFile
-from .results import best_of_each, reference_configuration, summarise
+from .results import best_of_each, reference_configuration, summarize
 from .runner import measure_latency, model_fingerprint, run_benchmark
 from .sheet import draw_sheet
 from .tables import to_markdown
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                       progress=lambda line: print(line, flush=True))  # fmt: skip
         latency = measure_latency(model, prompts, configurations, args.timing)
         result["reference"] = reference_configuration(configurations).name
-        result["configurations"] = summarise(prompts, configurations, args.seeds, file.records, latency)
+        result["configurations"] = summarize(prompts, configurations, args.seeds, file.records, latency)
         result["best"] = best_of_each(result["configurations"])
         if can_draw_labels():
             draw_plot(result).save(args.out.with_suffix(".png"))

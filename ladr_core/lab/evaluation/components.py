@@ -1,4 +1,4 @@
-"""Connected components of label maps, without SciPy: neighbours share the smallest number until nothing changes."""
+"""Connected components of label maps, without SciPy: neighbors share the smallest number until nothing changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def connected_components(labels: np.ndarray) -> np.ndarray:
     shape = labels.shape
     flat = labels.reshape(-1)
     places = np.arange(flat.size).reshape(shape)
-    # Pairs of neighbouring places with one label, once along rows and once along columns.
+    # Pairs of neighboring places with one label, once along rows and once along columns.
     pairs = []
     for a, b in ((np.s_[:, :, :-1], np.s_[:, :, 1:]), (np.s_[:, :-1, :], np.s_[:, 1:, :])):
         same = (labels[a] == labels[b]) & (labels[a] >= 0)

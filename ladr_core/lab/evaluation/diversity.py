@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-COLOUR_IS_FREE = ("single", "two", "counting", "position")
-"""Categories whose captions name no colour."""
+COLOR_IS_FREE = ("single", "two", "counting", "position")
+"""Categories whose captions name no color."""
 
 
 def token_disagreement(groups: Iterable[Sequence[np.ndarray]]) -> float | None:
@@ -18,9 +18,9 @@ def token_disagreement(groups: Iterable[Sequence[np.ndarray]]) -> float | None:
     return round(float(np.mean(shares)), 4) if shares else None
 
 
-def colour_entropy(colours: Iterable[str]) -> float | None:
-    """Entropy in bits of the colours that objects were given (log2 9 = 3.17 when all nine are as frequent)."""
-    counts = np.array(list(Counter(colours).values()), dtype=float)
+def color_entropy(colors: Iterable[str]) -> float | None:
+    """Entropy in bits of the colors that objects were given (log2 9 = 3.17 when all nine are as frequent)."""
+    counts = np.array(list(Counter(colors).values()), dtype=float)
     if not len(counts):
         return None
     shares = counts / counts.sum()

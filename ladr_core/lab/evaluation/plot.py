@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 WIDTH, HEIGHT = 960, 600
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 30, 60, 70
 _INK, _FAINT = (40, 40, 46), (222, 224, 230)
-_COLOURS = {"baseline": (110, 116, 128), "ladr": (214, 72, 50)}
+_COLORS = {"baseline": (110, 116, 128), "ladr": (214, 72, 50)}
 _OTHERS = ((40, 92, 214), (44, 140, 70), (128, 56, 176), (190, 130, 20))
 _TICKS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
 
 
 def draw_plot(result: Mapping[str, Any]) -> Image.Image:
-    """Score (per cent, with 95 % intervals) over the mean number of network evaluations, logarithmic."""
+    """Score (percent, with 95 % intervals) over the mean number of network evaluations, logarithmic."""
     entries = result["configurations"]
     least, most = min(e["nfe"] for e in entries) * 0.85, max(e["nfe"] for e in entries) * 1.18
     bottom = max(0.0, math.floor(min(e["overall"]["low"] for e in entries) * 10) / 10)
@@ -36,9 +36,9 @@ def draw_plot(result: Mapping[str, Any]) -> Image.Image:
     draw.text(place(least * 1.01, ceiling), "ceiling", fill=_INK, font=label_font(15), anchor="lb")
     samplers = list(dict.fromkeys(e["values"]["sampler"] for e in entries))
     for number, sampler in enumerate(samplers):
-        colour = _COLOURS.get(sampler, _OTHERS[number % len(_OTHERS)])
-        _draw_series(draw, place, [e for e in entries if e["values"]["sampler"] == sampler], colour)
-        draw.ellipse([_LEFT + 150 * number, 24, _LEFT + 150 * number + 12, 36], fill=colour)
+        color = _COLORS.get(sampler, _OTHERS[number % len(_OTHERS)])
+        _draw_series(draw, place, [e for e in entries if e["values"]["sampler"] == sampler], color)
+        draw.ellipse([_LEFT + 150 * number, 24, _LEFT + 150 * number + 12, 36], fill=color)
         draw.text((_LEFT + 150 * number + 20, 30), sampler, fill=_INK, font=label_font(18), anchor="lm")
     return image
 
@@ -69,16 +69,16 @@ def _draw_axes(draw: ImageDraw.ImageDraw, place: Any, least: float, most: float,
 
 
 def _draw_series(
-    draw: ImageDraw.ImageDraw, place: Any, entries: Sequence[Mapping[str, Any]], colour: tuple[int, int, int]
+    draw: ImageDraw.ImageDraw, place: Any, entries: Sequence[Mapping[str, Any]], color: tuple[int, int, int]
 ) -> None:
     ordered = sorted(entries, key=lambda e: e["nfe"])
     if len(ordered) > 1:
-        draw.line([place(e["nfe"], e["overall"]["value"]) for e in ordered], fill=colour, width=2)
+        draw.line([place(e["nfe"], e["overall"]["value"]) for e in ordered], fill=color, width=2)
     for entry in ordered:
         x, y = place(entry["nfe"], entry["overall"]["value"])
         low, high = (place(entry["nfe"], entry["overall"][end])[1] for end in ("low", "high"))
-        draw.line([(x, low), (x, high)], fill=colour, width=1)
-        draw.ellipse([x - 5, y - 5, x + 5, y + 5], fill=colour)
+        draw.line([(x, low), (x, high)], fill=color, width=1)
+        draw.ellipse([x - 5, y - 5, x + 5, y + 5], fill=color)
         label = entry["name"].split(" ", 1)[-1]
         if len(entries) <= 8 and len(label) <= 12:
-            draw.text((x + 8, y + 6), label, fill=colour, font=label_font(14), anchor="lt")
+            draw.text((x + 8, y + 6), label, fill=color, font=label_font(14), anchor="lt")

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..worlds.scene import CATEGORIES, RELATIONS, Background, Scene, SceneObject
 from ..worlds.shapes.captions import plain_caption
-from ..worlds.shapes.world import COLOURS, COUNTS, OBJECT_CELLS, PLACES, SHAPES, ShapesWorld, is_held_out
+from ..worlds.shapes.world import COLORS, COUNTS, OBJECT_CELLS, PLACES, SHAPES, ShapesWorld, is_held_out
 
 HALVES = ("tuning", "reporting")
 PER_CATEGORY = 24
@@ -24,9 +24,9 @@ HELD_OUT = 4
 SEEDS_PER_PROMPT = 1000
 """Prompt p draws picture s with seed p * SEEDS_PER_PROMPT + s, whatever the sampler: prompts and seeds are paired."""
 _SEED = 20260313
-_CENTRE, _LEFT, _RIGHT, _TOP, _BOTTOM = PLACES[4], PLACES[3], PLACES[5], PLACES[1], PLACES[7]
-_ANYWHERE = {"single": [_CENTRE], "colour": [_CENTRE], "two": [_LEFT, _RIGHT], "attribution": [_LEFT, _RIGHT],
-             "counting": [_CENTRE, _LEFT, _RIGHT, _TOP, _BOTTOM]}  # fmt: skip
+_CENTER, _LEFT, _RIGHT, _TOP, _BOTTOM = PLACES[4], PLACES[3], PLACES[5], PLACES[1], PLACES[7]
+_ANYWHERE = {"single": [_CENTER], "color": [_CENTER], "two": [_LEFT, _RIGHT], "attribution": [_LEFT, _RIGHT],
+             "counting": [_CENTER, _LEFT, _RIGHT, _TOP, _BOTTOM]}  # fmt: skip
 _SIDES = {"left": [_LEFT, _RIGHT], "right": [_RIGHT, _LEFT], "above": [_TOP, _BOTTOM], "below": [_BOTTOM, _TOP]}
 
 
@@ -70,10 +70,10 @@ def _fits(scene: Scene, wanted: Scene) -> bool:
 
 
 def _with_content(scene: Scene, wanted: Scene) -> Scene:
-    """The scene's places and background with the shapes of another, and its colours where the caption says them."""
-    named = wanted.category in ("colour", "attribution")
+    """The scene's places and background with the shapes of another, and its colors where the caption says them."""
+    named = wanted.category in ("color", "attribution")
     things = (
-        replace(placed, shape=thing.shape, colour=thing.colour if named else placed.colour)
+        replace(placed, shape=thing.shape, color=thing.color if named else placed.color)
         for placed, thing in zip(scene.objects, wanted.objects)
     )
     return replace(scene, objects=tuple(things))
@@ -99,12 +99,12 @@ def _all_prompts() -> tuple[EvaluationPrompt, ...]:
 
 
 def _contents(category: str) -> Iterator[tuple]:
-    """Everything that a caption of the category can say: tuples of shapes, colours, number, relation."""
+    """Everything that a caption of the category can say: tuples of shapes, colors, number, relation."""
     pairs = [(a, b) for a in SHAPES for b in SHAPES if a != b]
     if category == "single":
         yield from ((shape,) for shape in SHAPES)
-    elif category == "colour":
-        yield from ((shape, colour) for shape in SHAPES for colour in COLOURS)
+    elif category == "color":
+        yield from ((shape, color) for shape in SHAPES for color in COLORS)
     elif category == "counting":
         yield from ((shape, count) for shape in SHAPES for count in COUNTS)
     elif category == "two":
@@ -112,8 +112,8 @@ def _contents(category: str) -> Iterator[tuple]:
     elif category == "position":
         yield from ((a, b, relation) for a, b in pairs for relation in RELATIONS)
     else:
-        colours = [(c, d) for c in COLOURS for d in COLOURS if c != d]
-        yield from ((a, b, c, d) for a, b in pairs for c, d in colours)
+        colors = [(c, d) for c in COLORS for d in COLORS if c != d]
+        yield from ((a, b, c, d) for a, b in pairs for c, d in colors)
 
 
 def _is_unseen(category: str, content: tuple) -> bool:
@@ -127,16 +127,16 @@ def _is_unseen(category: str, content: tuple) -> bool:
 
 
 def _scene(category: str, content: tuple) -> Scene:
-    """A scene with this content; colours the caption does not name are red and blue."""
+    """A scene with this content; colors the caption does not name are red and blue."""
     shapes: tuple[str, ...] = content[:2] if category in ("two", "position", "attribution") else content[:1]
-    colours: tuple[str, ...] = ("red", "blue")
+    colors: tuple[str, ...] = ("red", "blue")
     relation = content[2] if category == "position" else None
     if category == "counting":
-        shapes, colours = shapes * content[1], ("red",) * content[1]
-    elif category == "colour":
-        colours = content[1:]
+        shapes, colors = shapes * content[1], ("red",) * content[1]
+    elif category == "color":
+        colors = content[1:]
     elif category == "attribution":
-        colours = content[2:]
+        colors = content[2:]
     places = _SIDES[relation] if relation else _ANYWHERE[category]
-    objects = tuple(SceneObject(s, c, *place, OBJECT_CELLS) for s, c, place in zip(shapes, colours, places))
+    objects = tuple(SceneObject(s, c, *place, OBJECT_CELLS) for s, c, place in zip(shapes, colors, places))
     return Scene(category, objects, Background("white"), relation)

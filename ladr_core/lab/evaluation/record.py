@@ -21,7 +21,7 @@ class PictureRecord:
     passed: bool
     nfe: int
     seconds: float  # from prompt to pixels, share of the batch
-    found: list[str]  # "red circle 40 88": colour, shape ("?" where none fits), row and column of the centre
+    found: list[str]  # "red circle 40 88": color, shape ("?" where none fits), row and column of the center
     tokens: str  # codebook indices, four hexadecimal digits per cell
 
     @property

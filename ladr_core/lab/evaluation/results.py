@@ -10,7 +10,7 @@ import numpy as np
 
 from ..worlds.scene import CATEGORIES
 from .configurations import Configuration
-from .diversity import COLOUR_IS_FREE, colour_entropy, token_disagreement
+from .diversity import COLOR_IS_FREE, color_entropy, token_disagreement
 from .prompts import EvaluationPrompt
 from .record import PictureRecord
 from .statistics import mean_of_categories, wilson
@@ -18,7 +18,7 @@ from .statistics import mean_of_categories, wilson
 Records = Mapping[tuple[str, int, int], PictureRecord]
 
 
-def summarise(
+def summarize(
     prompts: Sequence[EvaluationPrompt],
     configurations: Sequence[Configuration],
     repetitions: int,
@@ -105,7 +105,7 @@ def _summary(
     configuration, records, passes = own.configuration, own.records, own.passes
     by_category = {c: [p for p in prompts if p.category == c] for c in CATEGORIES}
     counted = {c: [outcome for p in own_prompts for outcome in passes(p)] for c, own_prompts in by_category.items()}
-    free = [record for (number, _), record in records.items() if _category(prompts, number) in COLOUR_IS_FREE]
+    free = [record for (number, _), record in records.items() if _category(prompts, number) in COLOR_IS_FREE]
     summary: dict[str, Any] = {
         "name": configuration.name,
         "values": configuration.values,
@@ -123,7 +123,7 @@ def _summary(
         "token_disagreement": token_disagreement(
             [records[p.number, s].codebook_indices for s in range(repetitions)] for p in prompts
         ),
-        "colour_entropy": colour_entropy(
+        "color_entropy": color_entropy(
             text.split()[0] for record in free for text in record.found if text.split()[1] != "?"
         ),
         "passes": {c: "".join("1" if outcome else "0" for outcome in outcomes) for c, outcomes in counted.items()},

@@ -69,8 +69,8 @@ def draw_pictures(
 
 
 def describe(thing: FoundObject) -> str:
-    """Colour, shape and centre in pixels."""
-    return f"{thing.colour} {thing.shape or '?'} {thing.row:.0f} {thing.column:.0f}"
+    """Color, shape and center in pixels."""
+    return f"{thing.color} {thing.shape or '?'} {thing.row:.0f} {thing.column:.0f}"
 
 
 def run_benchmark(

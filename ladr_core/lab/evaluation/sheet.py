@@ -58,7 +58,7 @@ def _spread(prompts: Sequence[EvaluationPrompt], count: int) -> list[EvaluationP
 
 
 def _draw_caption(draw: ImageDraw.ImageDraw, text: str, middle: float, width: int) -> None:
-    """Two centred lines, broken where they are most even."""
+    """Two centered lines, broken where they are most even."""
     words = text.split()
     cut = min(range(1, len(words) + 1), key=lambda n: max(len(" ".join(words[:n])), len(" ".join(words[n:]))))
     for line, part in enumerate((" ".join(words[:cut]), " ".join(words[cut:]))):

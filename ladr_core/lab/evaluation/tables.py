@@ -9,14 +9,14 @@ from ..worlds.scene import CATEGORIES
 
 
 def to_markdown(result: Mapping[str, Any]) -> str:
-    """Tables of a result: pass rates in per cent with 95 % intervals, cost, differences, diversity."""
+    """Tables of a result: pass rates in percent with 95 % intervals, cost, differences, diversity."""
     ceiling, machine = result["ceiling"], result["machine"]
     pictures = f"{result['prompts']} prompts x {result['repetitions']} seeds"
     lines = [
         f"# {result['model']}: {result['half']} half, {pictures} per configuration",
         "",
         f"{machine['cpu']}, {machine['threads']} of {machine['cores']} threads, torch {machine['torch']}, "
-        f"Python {machine['python']}, batches of {result['batch']}, {result['dtype']}. Per cent of pictures that show "
+        f"Python {machine['python']}, batches of {result['batch']}, {result['dtype']}. Percent of pictures that show "
         "what the prompt says; in brackets 95 % intervals (categories: Wilson; overall and differences: bootstrap over "
         "captions).",
         "",
@@ -36,23 +36,23 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         "s: seconds from prompt to pixels, one picture at a time where that was measured, else a picture's share "
         "of its batch.",
         "",
-        _row(["", "NFE", "seen", "held out", "token disagreement", "colour entropy"]),
+        _row(["", "NFE", "seen", "held out", "token disagreement", "color entropy"]),
         _row(["---", *["---:"] * 5]),
         _row(["data (VQ reconstructions)", "", "", "", _number(ceiling["token_disagreement"]),
-              _number(ceiling["colour_entropy"])]),
+              _number(ceiling["color_entropy"])]),
     ]  # fmt: skip
     for entry in result["configurations"]:
         lines.append(
             _row([
                 entry["name"], f"{entry['nfe']:.1f}", _percent(entry["seen"]), _percent(entry["held_out"]),
-                _number(entry["token_disagreement"]), _number(entry["colour_entropy"]),
+                _number(entry["token_disagreement"]), _number(entry["color_entropy"]),
             ])
         )  # fmt: skip
     lines += [
         "",
         "Seen, held out: overall score on combinations of words that training showed or never showed. Token "
-        "disagreement: share of cells in which two pictures of one prompt differ. Colour entropy: bits, over objects "
-        "whose colour the prompt leaves open (at most 3.17).",
+        "disagreement: share of cells in which two pictures of one prompt differ. Color entropy: bits, over objects "
+        "whose color the prompt leaves open (at most 3.17).",
         "",
         _row(["", "NFE", "minus", "NFE", "overall", "position"]),
         _row(["---", "---:", "---", "---:", "---:", "---:"]),

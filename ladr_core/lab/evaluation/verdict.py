@@ -1,8 +1,8 @@
 """Whether a picture shows what its caption says, by GenEval's rules (Ghosh et al., arXiv 2310.11513).
 
-Only what the caption says counts: colours in `colour` and `attribution`, sides in `position`, numbers in `counting`.
+Only what the caption says counts: colors in `color` and `attribution`, sides in `position`, numbers in `counting`.
 Further objects do no harm, as in GenEval, except in `counting`, where the number must be met exactly and no fragment
-(an object without a recognisable shape) may be left over that could be one more.
+(an object without a recognizable shape) may be left over that could be one more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..worlds.shapes.world import CELL_PIXELS, GRID
 from .checker import FoundObject
 
 SMALLEST_OFFSET = 0.1 * GRID * CELL_PIXELS
-"""Two objects stand in a relation when their centres are further apart than a tenth of the picture's width."""
+"""Two objects stand in a relation when their centers are further apart than a tenth of the picture's width."""
 _DIRECTIONS = {"left": (0, -1), "right": (0, 1), "above": (-1, 0), "below": (1, 0)}
 
 
@@ -23,8 +23,8 @@ def shows_scene(scene: Scene, found: Sequence[FoundObject]) -> bool:
     if scene.category == "counting":
         wanted, fragments = scene.objects[0].shape, sum(thing.shape is None for thing in found)
         return fragments == 0 and sum(thing.shape == wanted for thing in found) == len(scene.objects)
-    coloured = scene.category in ("colour", "attribution")
-    surest = [_surest(found, thing.shape, thing.colour if coloured else None) for thing in scene.objects]
+    colored = scene.category in ("color", "attribution")
+    surest = [_surest(found, thing.shape, thing.color if colored else None) for thing in scene.objects]
     if any(thing is None for thing in surest):
         return False
     if scene.category == "position":
@@ -37,11 +37,11 @@ def stands_in_relation(first: FoundObject | None, second: FoundObject | None, re
     if first is None or second is None or relation is None:
         return False
     down, right = first.row - second.row, first.column - second.column
-    towards_row, towards_column = _DIRECTIONS[relation]
-    along = down * towards_row + right * towards_column
-    across = abs(down * towards_column) + abs(right * towards_row)
+    toward_row, toward_column = _DIRECTIONS[relation]
+    along = down * toward_row + right * toward_column
+    across = abs(down * toward_column) + abs(right * toward_row)
     return along > SMALLEST_OFFSET and along > across
 
 
-def _surest(found: Sequence[FoundObject], shape: str, colour: str | None) -> FoundObject | None:
-    return next((thing for thing in found if thing.shape == shape and colour in (None, thing.colour)), None)
+def _surest(found: Sequence[FoundObject], shape: str, color: str | None) -> FoundObject | None:
+    return next((thing for thing in found if thing.shape == shape and color in (None, thing.color)), None)

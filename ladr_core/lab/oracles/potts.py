@@ -1,6 +1,6 @@
 """An exact oracle: a small Potts grid whose conditionals are known, so that all error is the sampler's.
 
-Neighbouring cells like to be equal, and each cell has likings of its own. Every conditional probability follows by
+Neighboring cells like to be equal, and each cell has likings of its own. Every conditional probability follows by
 summing over all grids, so a sampler that unmasks one cell at a time, chosen before its token is drawn, is exact, and
 whatever another one is off by comes from drawing cells at once or from choosing cells by the tokens drawn.
 
@@ -39,7 +39,7 @@ ROWS_AT_ONCE = 4096
 class PottsGrid:
     """The joint distribution of a Potts model on a small grid, and a Denoiser of its exact conditionals.
 
-    p(x) is proportional to exp(coupling * (number of equal neighbours) + sum of field[n, x_n]); the field is normal
+    p(x) is proportional to exp(coupling * (number of equal neighbors) + sum of field[n, x_n]); the field is normal
     noise of the given strength. K states, N = H * W cells.
     """
 

@@ -1,4 +1,4 @@
-"""Train the built-in transformer: predict masked cells of tokenised scenes from their captions.
+"""Train the built-in transformer: predict masked cells of tokenized scenes from their captions.
 
 Mask ratios follow the cosine schedule, one caption in ten is dropped for guidance, hidden matrices are trained by Muon
 and everything else by AdamW; the weights that count are the moving average (MaskGIT, Chang et al., arXiv 2202.04200).
@@ -26,8 +26,8 @@ from .checkpoints import load_training_state, save_training_state
 from .workers import Workers
 
 CAPTION_DROPOUT = 0.1
-CATEGORY_SHARES = {"single": 0.04, "two": 0.22, "counting": 0.3, "colour": 0.06, "position": 0.14, "attribution": 0.24}
-"""How often each kind of scene is shown: those that bind several words to places and colours take longest to learn."""
+CATEGORY_SHARES = {"single": 0.04, "two": 0.22, "counting": 0.3, "color": 0.06, "position": 0.14, "attribution": 0.24}
+"""How often each kind of scene is shown: those that bind several words to places and colors take longest to learn."""
 MIRRORED_RELATIONS = ("right", "below")
 MIRRORED_FROM = 0.4
 """Share of a training from nothing after which relations whose first object is the right or lower one come as often.
@@ -58,7 +58,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move the averages towards the model's weights, faster in the first steps."""
+        """Move the averages toward the model's weights, faster in the first steps."""
         decay = min(EMA_DECAY, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             self.weights[name].lerp_(value, 1 - decay)
@@ -123,7 +123,7 @@ def mask_cells(indices: Tensor, height: int, rng: np.random.Generator, objects: 
     Half of the rows lose cells anywhere, half lose connected patches: samplers that keep the surest cells first leave
     holes, which masks drawn cell by cell hardly ever show. Where objects [B, H*W] is given (see `object_cells`), a
     quarter of the rows loses an object's cells before the background, and a quarter its outline first and its middle
-    last: samplers know the background, and then an object's colour, before they decide on its shape.
+    last: samplers know the background, and then an object's color, before they decide on its shape.
     """
     batch, cells = indices.shape
     ratio = torch.from_numpy(np.cos(np.pi / 2 * rng.permutation((np.arange(batch) + rng.random(batch)) / batch)))

@@ -33,7 +33,7 @@ class CodebookAverages:
 
     @torch.no_grad()
     def update(self, features: Tensor, indices: Tensor) -> None:
-        """Move the codes towards the mean of the features [M, C] that chose them (indices [M])."""
+        """Move the codes toward the mean of the features [M, C] that chose them (indices [M])."""
         counts = torch.bincount(indices, minlength=self.model.codebook_size).float()
         sums = torch.zeros_like(self.sums).index_add_(0, indices, features)
         self.usage.mul_(CODEBOOK_DECAY).add_(counts, alpha=1 - CODEBOOK_DECAY)
@@ -79,7 +79,7 @@ def train_vq(world: World, folder: Path, *, minutes: float, batch: int = 96, see
         pixels = pixels.to(device)
         with torch.autocast(device, torch.bfloat16):
             features = model.features(pixels)
-            indices = model.quantise(features.detach())
+            indices = model.to_indices(features.detach())
             codes = F.embedding(indices, model.codebook.weight).permute(0, 3, 1, 2)
             decoded = model.decode_codes(features + (codes - features).detach())
         difference = decoded - pixels

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...models.lumina_dimoo.model import LuminaIds, grid_tokens, image_tokens
-from ...vq.magvit2 import LookupFreeQuantiser, MAGVITv2, MAGVITv2Config
+from ...vq.magvit2 import LookupFreeQuantizer, MAGVITv2, MAGVITv2Config
 from ...vq.vqmodel import VQModel, VQModelConfig
 from .golden_folder import GoldenFolder
 from .result import FileCheck
@@ -52,7 +52,7 @@ def check_vqmodel(folder: GoldenFolder, name: str) -> list[FileCheck]:
         picture.close("prepared", prepared, data[f"{key}.input"], 1e-6)
         features = model.features(prepared)
         values.close(f"{key} features", features, data[f"{key}.latents"], FEATURES_TOLERANCE)
-        indices = model.quantise(features)
+        indices = model.to_indices(features)
         values.equal(f"{key} indices", indices[0], data[f"{key}.indices"].long())
         values.close(f"{key} decoded", model.decode_unclipped(indices), data[f"{key}.decoded"], VQ_PIXELS_TOLERANCE)
         found = (model.decode(indices)[0].movedim(0, -1) * 255).round()
@@ -69,7 +69,7 @@ def check_vqmodel(folder: GoldenFolder, name: str) -> list[FileCheck]:
 def painting_mask(
     size: tuple[int, int], prepared: tuple[int, int], grid: tuple[int, int], paint: dict[str, Any]
 ) -> Tensor:
-    """Cells [h, w] that a centred rectangle masks: size of the image, of the prepared image and of the grid, (H, W)."""
+    """Cells [h, w] that a centered rectangle masks; sizes (H, W) of the image, the prepared image and the grid."""
     rectangle = torch.zeros(prepared)
     spans = []
     for side, inner, ratio in zip(size, prepared, (paint["mask_h_ratio"], paint["mask_w_ratio"])):
@@ -111,7 +111,7 @@ def check_magvit(folder: GoldenFolder, name: str) -> list[FileCheck]:
         check.close(f"{key} prepared", (pixels - 0.5) / 0.5, data[f"{key}.pixel_values"], 1e-6)
         features = model.features(pixels)
         check.close(f"{key} features", features, data[f"{key}.encoder_out"], FEATURES_TOLERANCE)
-        indices = model.quantise(features)
+        indices = model.to_indices(features)
         check.equal(f"{key} indices", indices.flatten(1), data[f"{key}.indices"].long())
         check.equal(f"{key} grid", list(indices.shape[1:]), case["grid"])
         check.close(f"{key} decoded", model.decode_unclipped(indices), data[f"{key}.decoded"], MAGVIT_PIXELS_TOLERANCE)
@@ -139,15 +139,15 @@ def check_full_size_keys(folder: GoldenFolder, name: str) -> list[FileCheck]:
     return [check]
 
 
-def check_quantiser(check: FileCheck, data: dict[str, Tensor]) -> None:
-    """The recorded bits of lookup-free quantisation."""
+def check_quantizer(check: FileCheck, data: dict[str, Tensor]) -> None:
+    """The recorded bits of lookup-free quantization."""
     for bits in (8, 13):
         key = f"lfq{bits}"
         indices = data[f"{key}.indices"].long()
         height, width = data[f"{key}.entries"].shape[-2:]
-        entries = LookupFreeQuantiser.entry(indices.view(-1, height, width), bits)
+        entries = LookupFreeQuantizer.entry(indices.view(-1, height, width), bits)
         check.equal(f"{key} entries", entries, data[f"{key}.entries"])
-        found = LookupFreeQuantiser.index(data[f"{key}.z"])
+        found = LookupFreeQuantizer.index(data[f"{key}.z"])
         check.equal(f"{key} indices", found.flatten(), data[f"{key}.z_indices"].long().flatten())
-        quantised = LookupFreeQuantiser.entry(found, bits)
-        check.equal(f"{key} quantised", quantised, data[f"{key}.z_quantised"])
+        quantized = LookupFreeQuantizer.entry(found, bits)
+        check.equal(f"{key} quantized", quantized, data[f"{key}.z_quantised"])

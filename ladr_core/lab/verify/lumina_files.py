@@ -56,7 +56,7 @@ def check_forward(folder: GoldenFolder, name: str) -> list[FileCheck]:
 
 
 def hidden_states(model: LLaDATransformer, ids: Tensor, key_mask: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
-    """The input of every block, and the normalised output."""
+    """The input of every block, and the normalized output."""
     inputs: list[Tensor] = []
     hooks = [
         block.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))

@@ -11,7 +11,7 @@ from ...models.mmada.model import MMaDAIds, image_sequence
 from ...samplers.published.arithmetic import UpstreamGuidance, gumbel_clamped, log_clamped, stays_masked
 from ...samplers.published.mmada import annealed_temperature, sigmoid, still_masked_counts
 from .golden_folder import GoldenFolder
-from .image_tokenizers import check_quantiser, to_tensor
+from .image_tokenizers import check_quantizer, to_tensor
 from .lumina_files import hidden_states
 from .mmada_generate import mask_ratio
 from .result import FileCheck
@@ -93,7 +93,7 @@ def check_primitives(folder: GoldenFolder, name: str) -> list[FileCheck]:
     tensors.close("noise at the edge", gumbel_clamped(data["edge.uniform"]), data["edge.gumbel"], 1e-5)
     for kind in ("f32", "bf16"):
         _check_guidance(tensors, kind, data)
-    check_quantiser(tensors, data)
+    check_quantizer(tensors, data)
     _check_image(check, tensors, cases["image"], data)
     return [check, tensors]
 

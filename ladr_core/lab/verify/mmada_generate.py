@@ -101,7 +101,7 @@ def check_generate(folder: GoldenFolder, name: str) -> list[FileCheck]:
         check_end(check, tensors, how, result, recorded_steps[-1], data, case, ids)
         if how.endswith("the seed"):
             state = hashlib.sha256(generator.get_state().numpy().tobytes()).hexdigest()
-            check.equal("state of the generator afterwards", state, case["final_generator_state_sha"])
+            check.equal("state of the generator afterward", state, case["final_generator_state_sha"])
     check.keep_margin(case.get("min_cutoff_margin"), case.get("min_draw_margin"))
     return [check, tensors]
 

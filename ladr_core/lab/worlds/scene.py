@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-CATEGORIES = ("single", "two", "counting", "colour", "position", "attribution")
-"""GenEval's six task categories (Ghosh et al., arXiv 2310.11513); `attribution`: a colour for each of two."""
+CATEGORIES = ("single", "two", "counting", "color", "position", "attribution")
+"""GenEval's six task categories (Ghosh et al., arXiv 2310.11513); `attribution`: a color for each of two."""
 
 RELATIONS = ("left", "right", "above", "below")
 
@@ -18,13 +18,13 @@ class SceneObject:
     """One object: its names and its square box, in cells."""
 
     shape: str
-    colour: str
+    color: str
     row: int
     column: int
     size: int
 
     @property
-    def centre(self) -> tuple[float, float]:
+    def center(self) -> tuple[float, float]:
         """Row and column of the middle of the box, in cells."""
         return self.row + self.size / 2, self.column + self.size / 2
 
@@ -52,7 +52,7 @@ class Caption:
     """A sentence about a scene, and what it says beyond shapes, number and relation."""
 
     text: str
-    names_colours: bool
+    names_colors: bool
     names_background: bool
 
 

@@ -60,7 +60,7 @@ class BuiltinDLLM:
             width, height = self.default_grid.width * self.cell_pixels, self.default_grid.height * self.cell_pixels
             given = f"{grid.width * self.cell_pixels} x {grid.height * self.cell_pixels} pixels ({grid})"
             raise InputError("width x height", given, f"{width} x {height} pixels for the built-in model",
-                             f"Set width to {width} and height to {height}, and upscale the picture afterwards")
+                             f"Set width to {width} and height to {height}, and upscale the picture afterward")
 
     def bind(
         self, prompts: Sequence[Prompt], negatives: Sequence[Prompt], grid: TokenGrid, *, device: Any

@@ -73,7 +73,7 @@ def reads_text(task: str) -> bool:
 
 
 def prompt_string(system: str, user: str) -> str:
-    """The whole string the tokenizer sees; its parts must not be tokenised one by one."""
+    """The whole string the tokenizer sees; its parts must not be tokenized one by one."""
     return f"<system>{system}</system><user>{user}</user>"
 
 

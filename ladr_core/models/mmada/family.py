@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ...file_reading import Fields
-from ...vq.magvit2 import LookupFreeQuantiser, MAGVITv2, MAGVITv2Config
+from ...vq.magvit2 import LookupFreeQuantizer, MAGVITv2, MAGVITv2Config
 from ..family import Family
 from .model import MMaDA
 
@@ -26,7 +26,7 @@ def _build_vq(config: Fields, operations: Any) -> MAGVITv2:
 
 def _vq_constants(vq: MAGVITv2) -> dict[str, Tensor]:
     """The codebook, which follows from the number of bits."""
-    return {"quantize." + name: value for name, value in LookupFreeQuantiser(vq.config.bits).state_dict().items()}
+    return {"quantize." + name: value for name, value in LookupFreeQuantizer(vq.config.bits).state_dict().items()}
 
 
 MMADA = Family(

@@ -109,7 +109,7 @@ class MMaDA:
             "width x height",
             f"{grid.width * side} x {grid.height * side} pixels ({grid})",
             f"{own.width * side} x {own.height * side} pixels for MMaDA",
-            f"Set width to {own.width * side} and height to {own.height * side}, and upscale the picture afterwards",
+            f"Set width to {own.width * side} and height to {own.height * side}, and upscale the picture afterward",
         )
 
     def fit_grid(self, width: int, height: int) -> TokenGrid:

@@ -1,1 +1,1 @@
-"""The shapes world: flat coloured shapes, with exact conditionals."""
+"""The shapes world: flat colored shapes, with exact conditionals."""

@@ -43,11 +43,11 @@ def plain_caption(scene: Scene) -> str:
         return f"{NUMBERS[len(scene.objects)]} {plural(first.shape)}"
     if scene.category == "single":
         return with_article(first.shape)
-    if scene.category == "colour":
-        return with_article(f"{first.colour} {first.shape}")
+    if scene.category == "color":
+        return with_article(f"{first.color} {first.shape}")
     second = scene.objects[1]
     if scene.category == "attribution":
-        return f"{with_article(f'{first.colour} {first.shape}')} and {with_article(f'{second.colour} {second.shape}')}"
+        return f"{with_article(f'{first.color} {first.shape}')} and {with_article(f'{second.color} {second.shape}')}"
     if scene.category == "position":
         phrase = _RELATION_PHRASES[scene.relation or "left"][0]
         return f"{with_article(first.shape)} {phrase} {with_article(second.shape)}"
@@ -56,33 +56,33 @@ def plain_caption(scene: Scene) -> str:
 
 def write_caption(scene: Scene, rng: np.random.Generator) -> Caption:
     """A caption of the scene: the plain form half of the time, else a paraphrase that may say more than it must."""
-    text, coloured = plain_caption(scene), scene.category in ("colour", "attribution")
+    text, colored = plain_caption(scene), scene.category in ("color", "attribution")
     if rng.random() < 0.5:
-        coloured = coloured or (scene.category in ("counting", "position") and bool(rng.random() < 0.5))
-        text = _paraphrase(scene, coloured, rng)
+        colored = colored or (scene.category in ("counting", "position") and bool(rng.random() < 0.5))
+        text = _paraphrase(scene, colored, rng)
     if rng.random() < 0.15:
         text = "a picture of " + text
     names_background = bool(rng.random() < 0.2)
     if names_background:
         pattern = "" if scene.background.pattern == "plain" else scene.background.pattern + " "
         text += f" on a {pattern}{scene.background.tint} background"
-    return Caption(text, coloured, names_background)
+    return Caption(text, colored, names_background)
 
 
-def _paraphrase(scene: Scene, coloured: bool, rng: np.random.Generator) -> str:
+def _paraphrase(scene: Scene, colored: bool, rng: np.random.Generator) -> str:
     first, second = scene.objects[0], scene.objects[-1]
 
     def name(thing) -> str:
-        return with_article(f"{thing.colour} {thing.shape}" if coloured else thing.shape)
+        return with_article(f"{thing.color} {thing.shape}" if colored else thing.shape)
 
     if scene.category == "counting":
         count = len(scene.objects)
         number = NUMBERS[count] if rng.random() < 0.6 else str(count)
-        return f"{number} {first.colour + ' ' if coloured else ''}{plural(first.shape)}"
+        return f"{number} {first.color + ' ' if colored else ''}{plural(first.shape)}"
     if scene.category == "single":
         return f"one {first.shape}"
-    if scene.category == "colour":
-        return f"one {first.colour} {first.shape}"
+    if scene.category == "color":
+        return f"one {first.color} {first.shape}"
     if scene.category == "position":
         phrases = _RELATION_PHRASES[scene.relation or "left"]
         return f"{name(first)} {phrases[rng.integers(len(phrases))]} {name(second)}"

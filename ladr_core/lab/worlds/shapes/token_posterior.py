@@ -1,9 +1,9 @@
 """Exact conditionals of the shapes world: how probable each code is in each masked cell, given caption and known cells.
 
-The world is small enough to enumerate: a background, places, colours and shapes decide every token. What a perfect
+The world is small enough to enumerate: a background, places, colors and shapes decide every token. What a perfect
 network would predict is thus known, and training on it instead of on single scenes takes the noise out of the targets.
 
-Sizes: V backgrounds, C colours, P places of 16 cells, N cells, K codes.
+Sizes: V backgrounds, C colors, P places of 16 cells, N cells, K codes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from ....vq.patch_vq import PatchVQ
 from ..scene import Background, Caption, Scene, SceneObject
 from .world import (
-    COLOURS,
+    COLORS,
     GRID,
     OBJECT_CELLS,
     PLACES,
@@ -28,7 +28,7 @@ from .world import (
     stand_in_relation,
 )
 
-_COLOURS = tuple(COLOURS)
+_COLORS = tuple(COLORS)
 _NOTHING = 1e-12  # what rounding leaves of a probability of 0
 
 
@@ -37,7 +37,7 @@ class _Known:
     """Which codes the known cells of one picture allow: bool arrays."""
 
     empty: np.ndarray  # [V, P]: nothing lies at the place
-    shown: dict[str, np.ndarray]  # shape -> [C, V, P]: it lies there in this colour
+    shown: dict[str, np.ndarray]  # shape -> [C, V, P]: it lies there in this color
     background: np.ndarray  # [V]: the cells between the places
 
 
@@ -45,7 +45,7 @@ class _Known:
 class _Weights:
     """Weight of every scene that fits what is known, summed in two ways."""
 
-    shown: np.ndarray  # [C, V, P]: by where the object lies, in which colour and on which background
+    shown: np.ndarray  # [C, V, P]: by where the object lies, in which color and on which background
     background: np.ndarray  # [V]
 
 
@@ -70,12 +70,12 @@ class TokenPosterior:
         self._object_codes = {
             shape: np.stack([
                 np.stack([
-                    encode(tuple(SceneObject(shape, colour, r, c, OBJECT_CELLS) for r, c in PLACES), b)[
+                    encode(tuple(SceneObject(shape, color, r, c, OBJECT_CELLS) for r, c in PLACES), b)[
                         self._place_cells
                     ]
                     for b in self.backgrounds
                 ])
-                for colour in _COLOURS
+                for color in _COLORS
             ])
             for shape in SHAPES
         }  # fmt: skip  # [C, V, P, 16]
@@ -86,8 +86,8 @@ class TokenPosterior:
         codes = self._empty_codes[variant].copy()
         for thing in scene.objects:
             place = PLACES.index((thing.row, thing.column))
-            colour = _COLOURS.index(thing.colour)
-            codes[self._place_cells[place]] = self._object_codes[thing.shape][colour, variant, place]
+            color = _COLORS.index(thing.color)
+            codes[self._place_cells[place]] = self._object_codes[thing.shape][color, variant, place]
         return codes
 
     def probabilities(self, scene: Scene, caption: Caption, masked: np.ndarray) -> np.ndarray:
@@ -137,18 +137,18 @@ class TokenPosterior:
         }
         return _Known(agrees[:, self._place_cells].all(-1), shown, agrees[:, self._between].all(-1))
 
-    def _colours(self, thing: SceneObject, caption: Caption) -> np.ndarray:
-        """Which colours [C] the object may have, as far as the caption says."""
-        if caption.names_colours:
-            return np.array([colour == thing.colour for colour in _COLOURS])
-        return np.ones(len(_COLOURS), bool)
+    def _colors(self, thing: SceneObject, caption: Caption) -> np.ndarray:
+        """Which colors [C] the object may have, as far as the caption says."""
+        if caption.names_colors:
+            return np.array([color == thing.color for color in _COLORS])
+        return np.ones(len(_COLORS), bool)
 
     def _single(self, scene: Scene, caption: Caption, known: _Known, prior: np.ndarray) -> _Weights:
         thing = scene.objects[0]
         filled = ~known.empty
         others = (filled.sum(1, keepdims=True) - filled) == 0  # [V, P]: everything else is empty
         weight = known.shown[thing.shape] * (prior[:, None] * others)
-        weight = weight * self._colours(thing, caption)[:, None, None]
+        weight = weight * self._colors(thing, caption)[:, None, None]
         return _Weights(weight, weight.sum((0, 2)))
 
     def _pair(self, scene: Scene, caption: Caption, known: _Known, prior: np.ndarray) -> list[_Weights]:
@@ -156,12 +156,12 @@ class TokenPosterior:
         filled = (~known.empty).astype(int)
         others = (filled.sum(1)[:, None, None] - filled[:, :, None] - filled[:, None, :]) == 0  # [V, P, P]
         places = others * _allowed_places(scene.relation) * prior[:, None, None]
-        colours = self._colours(first, caption)[:, None] & self._colours(second, caption)
-        if not caption.names_colours:
-            colours = colours & ~np.eye(len(_COLOURS), dtype=bool)
+        colors = self._colors(first, caption)[:, None] & self._colors(second, caption)
+        if not caption.names_colors:
+            colors = colors & ~np.eye(len(_COLORS), dtype=bool)
         one, two = (known.shown[thing.shape].astype(float) for thing in scene.objects)  # [C, V, P] each
-        for_one = np.einsum("cd,dvq->cvq", colours.astype(float), two)
-        for_two = np.einsum("cd,cvp->dvp", colours.astype(float), one)
+        for_one = np.einsum("cd,dvq->cvq", colors.astype(float), two)
+        for_two = np.einsum("cd,cvp->dvp", colors.astype(float), one)
         weight_one = one * np.einsum("cvq,vpq->cvp", for_one, places)
         weight_two = two * np.einsum("dvp,vpq->dvq", for_two, places)
         background = weight_one.sum((0, 2))
@@ -175,7 +175,7 @@ class TokenPosterior:
         left, places = number - forced.sum(-1), free.sum(-1)  # [C, V]
         ways = np.array([[math.comb(n, k) for k in range(number + 1)] for n in range(len(PLACES) + 1)], float)
         weight = ways[places, left.clip(0, number)] * (possible & (left >= 0))
-        weight = weight * prior * self._colours(thing, caption)[:, None]
+        weight = weight * prior * self._colors(thing, caption)[:, None]
         share = left / np.maximum(places, 1)  # of the free places that are filled
         return _Weights(weight[..., None] * (forced + free * share[..., None]), weight.sum(0))
 

@@ -1,4 +1,4 @@
-"""The shapes world: eight flat shapes in nine colours on tinted backgrounds, 128 x 128 pixels, 16 x 16 cells."""
+"""The shapes world: eight flat shapes in nine colors on tinted backgrounds, 128 x 128 pixels, 16 x 16 cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .captions import VOCABULARY, write_caption
 GRID = 16
 CELL_PIXELS = 8
 SHAPES = ("circle", "square", "triangle", "diamond", "star", "heart", "cross", "ring")
-COLOURS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, tuple[int, int, int]] = {
     "red": (222, 40, 44),
     "orange": (248, 138, 26),
     "yellow": (250, 214, 38),
@@ -37,7 +37,7 @@ COUNTS = (2, 3, 4)
 """Numbers of objects in `counting`, as in GenEval."""
 OBJECT_CELLS = 4
 PLACES = tuple((row, column) for row in (1, 6, 11) for column in (1, 6, 11))
-"""Where objects can lie: nine places, at least one cell between neighbours."""
+"""Where objects can lie: nine places, at least one cell between neighbors."""
 
 _HELD_OUT_SHARE = 0.1
 
@@ -49,7 +49,7 @@ def is_held_out(*names: str | int) -> bool:
 
 
 def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Whether points x, y in -1 ... 1 (y downwards) belong to the shape."""
+    """Whether points x, y in -1 ... 1 (y downward) belong to the shape."""
     if shape == "circle":
         return x**2 + y**2 <= 0.92
     if shape == "ring":
@@ -121,7 +121,7 @@ class ShapesWorld:
             top, left, side = thing.row * CELL_PIXELS, thing.column * CELL_PIXELS, thing.size * CELL_PIXELS
             alpha = coverage(thing.shape, thing.size)[..., None]
             box = picture[top : top + side, left : left + side]
-            box += alpha * (np.array(COLOURS[thing.colour], np.float32) - box)
+            box += alpha * (np.array(COLORS[thing.color], np.float32) - box)
         return np.rint(picture).astype(np.uint8)
 
     def caption(self, scene: Scene, rng: np.random.Generator) -> Caption:
@@ -131,10 +131,10 @@ class ShapesWorld:
     def sample(self, rng: np.random.Generator, category: str | None = None) -> Scene:
         """Draw a scene whose plain caption names no held-out combination."""
         category = category or CATEGORIES[rng.integers(len(CATEGORIES))]
-        names_colours = category in ("colour", "attribution")
+        names_colors = category in ("color", "attribution")
         while True:
             scene = self._draw(rng, category)
-            if scene is not None and not names_held_out(scene, names_colours):
+            if scene is not None and not names_held_out(scene, names_colors):
                 return scene
 
     def sample_with_caption(self, rng: np.random.Generator, category: str | None = None) -> tuple[Scene, Caption]:
@@ -142,39 +142,39 @@ class ShapesWorld:
         while True:
             scene = self.sample(rng, category)
             caption = self.caption(scene, rng)
-            if not names_held_out(scene, caption.names_colours):
+            if not names_held_out(scene, caption.names_colors):
                 return scene, caption
 
     def _draw(self, rng: np.random.Generator, category: str) -> Scene | None:
-        count = {"single": 1, "colour": 1, "counting": COUNTS[rng.integers(len(COUNTS))]}.get(category, 2)
+        count = {"single": 1, "color": 1, "counting": COUNTS[rng.integers(len(COUNTS))]}.get(category, 2)
         boxes = [PLACES[i] for i in rng.permutation(len(PLACES))[:count]]
         relation = RELATIONS[rng.integers(4)] if category == "position" else None
         if relation is not None and not stand_in_relation(boxes[0], boxes[1], relation):
             return None
-        names = list(COLOURS)
+        names = list(COLORS)
         if category == "counting":
             shapes = [SHAPES[rng.integers(len(SHAPES))]] * count
-            colours = [names[rng.integers(len(names))]] * count
+            colors = [names[rng.integers(len(names))]] * count
         else:
             shapes = [SHAPES[i] for i in rng.permutation(len(SHAPES))[:count]]
-            colours = [names[i] for i in rng.permutation(len(names))[:count]]
+            colors = [names[i] for i in rng.permutation(len(names))[:count]]
         tint = list(TINTS)[rng.integers(len(TINTS))]
         background = Background(tint, self.patterns[rng.integers(len(self.patterns))])
         objects = tuple(
-            SceneObject(shape, colour, row, column, OBJECT_CELLS)
-            for shape, colour, (row, column) in zip(shapes, colours, boxes)
+            SceneObject(shape, color, row, column, OBJECT_CELLS)
+            for shape, color, (row, column) in zip(shapes, colors, boxes)
         )
         return Scene(category, objects, background, relation)
 
 
-def names_held_out(scene: Scene, names_colours: bool) -> bool:
-    """Whether a caption of the scene names a pair of shapes, a (shape, number) or a (shape, colour) that is held out.
+def names_held_out(scene: Scene, names_colors: bool) -> bool:
+    """Whether a caption of the scene names a pair of shapes, a (shape, number) or a (shape, color) that is held out.
 
-    Pictures do show a held-out shape and colour together where the caption leaves the colour open: each code of the
-    tokenizer that holds an edge stands for one shape in one colour, and a code never seen could never be predicted.
+    Pictures do show a held-out shape and color together where the caption leaves the color open: each code of the
+    tokenizer that holds an edge stands for one shape in one color, and a code never seen could never be predicted.
     """
     shapes = [thing.shape for thing in scene.objects]
-    if names_colours and any(is_held_out(thing.shape, thing.colour) for thing in scene.objects):
+    if names_colors and any(is_held_out(thing.shape, thing.color) for thing in scene.objects):
         return True
     if scene.category == "counting":
         return is_held_out(shapes[0], len(shapes))
