@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.samplers.registry import METHOD, find_method
-from .core_features import search_aliases
+from .core_features import resent_output, search_aliases
 from .sampler_inputs import SHOWN_ON_BASELINE, method_inputs, sampler_outputs, shared_inputs
 from .sampler_run import run_sampler
 
@@ -27,6 +27,7 @@ class BaselineSampler(io.ComfyNode):
             inputs=[*shared_inputs(SHOWN_ON_BASELINE), *method_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            **resent_output(),
             **search_aliases("ml-cache"),
         )
 

@@ -38,6 +38,12 @@ def search_aliases(*words: str) -> dict[str, Any]:
     return {"search_aliases": [*words, *_FAMILY_NAMES]} if known else {}
 
 
+def resent_output() -> dict[str, Any]:
+    """Keywords of a schema whose ui output is sent again with a cached result; older cores send it once."""
+    known = "has_intermediate_output" in inspect.signature(io.Schema.__init__).parameters
+    return {"has_intermediate_output": True} if known else {}
+
+
 def dynamic_patcher() -> type | None:
     """The patcher of a core that moves weights to the card as layers ask for them (DynamicVRAM); None elsewhere."""
     newest = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..ladr_core.settings import RESCUE_SETTINGS, RescueSettings
-from .core_features import search_aliases
+from .core_features import resent_output, search_aliases
 from .sampler_inputs import SHOWN_ON_LADR, rescue_inputs, sampler_outputs, shared_inputs
 from .sampler_run import run_sampler
 
@@ -26,6 +26,7 @@ class LADRSampler(io.ComfyNode):
             inputs=[*shared_inputs(SHOWN_ON_LADR), *rescue_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
+            **resent_output(),
             **search_aliases("fast sampler"),
         )
 

@@ -1,6 +1,7 @@
 // Shows on each sampler what its last run did. The server sends it as the node's output and writes it into pictures.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { inLanguage } from "./language.js";
 
 const SAMPLERS = ["LADR_Sampler", "LADR_BaselineSampler"];
 const START = "ladr_start"; // message of nodes/run_result.py
@@ -50,13 +51,8 @@ const WORDS = {
   },
 };
 
-function words() {
-  const locale = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? "en");
-  return WORDS[locale] ?? WORDS[locale.split("-")[0]] ?? WORDS.en;
-}
-
 function resultLines(result) {
-  const say = words();
+  const say = inLanguage(WORDS);
   const join = (...parts) => parts.filter(Boolean).join(say.comma);
   const cells = (image) =>
     join(
@@ -100,12 +96,12 @@ function addResultWidget(node) {
     "box-sizing:border-box;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;user-select:text;" +
     "padding:4px 8px;border-radius:6px;font-size:12px;line-height:1.4;" +
     `min-height:${HEIGHT}px;color:var(--input-text);background:var(--comfy-input-bg)`;
-  element.textContent = words().none;
+  element.textContent = inLanguage(WORDS).none;
   const widget = node.addDOMWidget(WIDGET, "ladr_run_result", element, {
     serialize: false,
     hideOnZoom: false,
     getValue: () => element.textContent,
-    setValue: (text) => (element.textContent = text || words().none),
+    setValue: (text) => (element.textContent = text || inLanguage(WORDS).none),
     getMinHeight: () => HEIGHT,
   });
   widget.serialize = false; // the option keeps it out of the prompt, this out of saved workflows
@@ -116,7 +112,7 @@ app.registerExtension({
 
   setup() {
     api.addEventListener(START, ({ detail }) => {
-      write(findNode(detail.node), [words().start(detail.most_nfe), ...detail.notices]);
+      write(findNode(detail.node), [inLanguage(WORDS).start(detail.most_nfe), ...detail.notices]);
     });
   },
 

@@ -1,4 +1,4 @@
-"""Draws the pictures beside the templates of the built-in model: what each template shows when it is run as it is.
+"""Sets the templates' values, then draws the pictures beside those of the built-in model: what each shows as it is.
 
 COMFYUI_SRC=... python -m comfyui.draw_thumbnails          (in the folder tests)
 """
@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from node_specs import template_values
 from PIL import Image
 
 from .client import Run, run
@@ -52,12 +53,16 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
 
 def main() -> int:
     """Run every template of the built-in model and write its picture."""
+    template_values.main()
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder)).start()
         try:
             known = server.get("/object_info")
-            for path in sorted((PACK / "workflows").glob("LADR*.json")):
-                prompt = api_prompt(json.loads(path.read_text(encoding="utf-8")), known)
+            for path in sorted((PACK / "workflows").glob("*.json")):
+                text = path.read_text(encoding="utf-8")
+                if "built-in shapes" not in text:
+                    continue
+                prompt = api_prompt(json.loads(text), known)
                 result = run(server, prompt, timeout=600)
                 if result.status != "success":
                     print(f"{path.stem}: {result.status}: {result.error}", file=sys.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from node_specs.comfyui_stub import PACK, schemas
+from node_specs.template_values import SAMPLERS, wanted_values, widget_names
 from PIL import Image
 
 FOLDER = PACK / "workflows"
@@ -36,6 +37,23 @@ def test_every_node_of_the_pack_but_the_edit_task_is_in_a_template_of_the_built_
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_name_can_be_served_and_shown(path):
     assert not set('#%?&"<>:|*\\') & set(path.stem)
+
+
+def test_the_list_begins_with_the_quick_start_and_ends_with_what_needs_a_download():
+    assert all(re.match(r"LADR \d\d [A-Z]", path.stem) for path in FILES)
+    assert FILES[0].stem == "LADR 01 Quick start"
+    downloads = ["GB" in path.stem for path in FILES]
+    assert downloads == sorted(downloads)
+    assert downloads == ["built-in shapes" not in path.read_text(encoding="utf-8") for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_samplers_have_the_values_of_their_preset(path):
+    for node in _read(path)["nodes"]:
+        if node["type"] in SAMPLERS:
+            values = dict(zip(widget_names(node["type"]), node["widgets_values"], strict=True))
+            wanted = {name: value for name, value in wanted_values(node).items() if name in values}
+            assert {name: values[name] for name in wanted} == wanted, "run tests/node_specs/template_values.py"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
