@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+_JOINERS = "\u200c\u200d"  # within words and emoji, which would fall apart without them
 MOST_SHOWN = 200  # characters of a value in a message
 _LONGEST_WHOLE = 10**20  # whole numbers that are shown in full
 
@@ -10,7 +11,7 @@ def one_line(text: str) -> str:
     """Text that every terminal and log can show: line breaks, control characters and lone surrogates are escaped."""
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return "".join(c if c.isprintable() or c in _JOINERS else repr(c)[1:-1] for c in text)
 
 
 def cut(text: object, most: int = MOST_SHOWN) -> str:

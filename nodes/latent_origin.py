@@ -7,6 +7,7 @@ copy the dictionary, and tells apart what picks or repeats images (fine) from wh
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ..ladr_core.errors import InputError
 
-MADE_KEY = "ladr_tokens"  # entry of a LATENT: model, and tokens int16 [B, H, W] as they were made
+MADE_KEY = "ladr_tokens"  # entry of a LATENT: model, and its tokens as they were made; plain data, as JSON knows it
 _ATTRIBUTE = "ladr_model"
 _MOVED = "Resize, flip, rotate and mix pictures, not token grids: do it on the image, before VAE Encode"
 
@@ -26,7 +27,17 @@ def mark_tokens(samples: Tensor, model: str) -> None:
 
 def made_entry(indices: Tensor, model: str) -> dict[str, Any]:
     """The entry for tokens [B, H, W] of a model."""
-    return {"model": model, "tokens": indices.to("cpu", torch.int16)}
+    packed = base64.b64encode(indices.to("cpu", torch.int32).contiguous().numpy().tobytes())
+    return {"model": model, "shape": list(indices.shape), "int32": packed.decode("ascii")}
+
+
+def _made_tokens(entry: Any) -> tuple[str, Tensor] | None:
+    """Model and tokens [B, H, W] of an entry; None where it is none, or was changed."""
+    try:
+        packed = bytearray(base64.b64decode(entry["int32"], validate=True))
+        return str(entry["model"]), torch.frombuffer(packed, dtype=torch.int32).reshape(entry["shape"]).long()
+    except (TypeError, KeyError, ValueError, RuntimeError):
+        return None
 
 
 def check_maker(name: str, samples: Any, model: str) -> None:
@@ -39,24 +50,24 @@ def check_maker(name: str, samples: Any, model: str) -> None:
 def check_made(name: str, latent: dict[str, Any], indices: Tensor, model: str) -> None:
     """Raise InputError where the tokens [B, H, W] of a LATENT are another model's, or were changed by another node."""
     check_maker(name, latent.get("samples"), model)
-    made = latent.get(MADE_KEY)
-    if not isinstance(made, dict) or not isinstance(made.get("tokens"), Tensor):
+    made = _made_tokens(latent.get(MADE_KEY))
+    if made is None or made[1].dim() != 3:
         return
-    if made.get("model") != model:
-        raise _foreign(name, str(made.get("model")), model)
-    before, now = made["tokens"].long(), indices.cpu()
+    maker, before = made
+    if maker != model:
+        raise _foreign(name, maker, model)
+    now = indices.cpu()
     if before.shape[1:] != now.shape[1:]:
         was, is_now = (f"{grid.shape[2]} x {grid.shape[1]} cells" for grid in (before, now))
         given = f"a token grid resized or cropped from {was} to {is_now}"
         raise InputError(name, given, "a grid as it was made", _MOVED)
     # Of each image the most cells that any image had in the same place: picking and repeating images keeps all.
     kept = (now[:, None] == before[None]).flatten(2).sum(dim=2).amax(dim=1)
+    for image, count in zip(now, kept):
+        if count < image.numel() // 2 and _is_permutation(image, before):
+            raise InputError(name, "a token grid that was flipped or rotated", "a grid as it was made", _MOVED)
     if len(now) and not kept.any():
         raise InputError(name, "a token grid of which another node changed every cell", "a grid as it was made", _MOVED)
-    for image, count in zip(now, kept):
-        whole = image.numel()
-        if count < whole and _is_permutation(image, before) and count < whole // 2:
-            raise InputError(name, "a token grid that was flipped or rotated", "a grid as it was made", _MOVED)
 
 
 def _is_permutation(image: Tensor, before: Tensor) -> bool:

@@ -17,7 +17,7 @@ from ..ladr_core.models.memory import run_bytes, run_bytes_of_prompts
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.settings import SamplerSettings
 from ..ladr_core.token_grid import TokenGrid
-from .refusals import ALLOWED, UNetConfig, refuse_changes, refuse_use
+from .refusals import ALLOWED, UNetConfig, refuse_changes, refuse_other_weights, refuse_use
 from .weights_on_card import make_patcher
 
 
@@ -109,4 +109,6 @@ def get_dllm_model(model: Any) -> DLLMModel:
         kind = type(inner if inner is not None else model).__name__
         raise InputError("model", f"a MODEL of another kind ({kind})", ALLOWED, "Connect the MODEL of Load dLLM")
     refuse_changes(model)
+    weights = inner.diffusion_model.named_parameters()
+    refuse_other_weights(model, {f"diffusion_model.{name}": weight.shape for name, weight in weights})
     return inner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ..ladr_core.errors import InputError
@@ -61,6 +62,23 @@ def refuse_changes(patcher: Any) -> None:
     changes = foreign_changes(patcher)
     if changes:
         raise InputError("model", "a MODEL changed by " + "; ".join(changes), ALLOWED, _REMEDY)
+
+
+def refuse_other_weights(patcher: Any, shapes: Mapping[str, Any]) -> None:
+    """Raise InputError where a merge node added the weights of a model with other sizes: ComfyUI would skip some.
+
+    shapes: of our weights, by their names in the MODEL.
+    """
+    for name, entries in patcher.patches.items():
+        for _, value, *_ in entries:
+            merged = value[0][0] if isinstance(value, list) and value and isinstance(value[0], tuple) else None
+            found = getattr(merged, "shape", None)
+            if found is not None and name in shapes and tuple(found) != tuple(shapes[name]):
+                raise InputError(
+                    "model", f"a MODEL merged with the weights of another model ({name} is {list(found)} there and "
+                    f"{list(shapes[name])} here)", "two MODELs of one kind, such as two fine-tunes of Lumina-DiMOO",
+                    "Remove the merge node, or load two models of one kind",
+                )  # fmt: skip
 
 
 def foreign_changes(patcher: Any) -> list[str]:

@@ -62,11 +62,11 @@ def large_models(server: Server) -> Path:
 
 @pytest.fixture
 def play(server: Server) -> Callable[..., Run]:
-    """Run a prompt on the shared server; it must succeed unless `fails` is set."""
+    """Run a prompt on the shared server; it must succeed unless `fails` is set, None = either."""
 
-    def play_prompt(prompt: dict[str, Any], *, fails: bool = False, **options: Any) -> Run:
+    def play_prompt(prompt: dict[str, Any], *, fails: bool | None = False, **options: Any) -> Run:
         result = run(server, prompt, **options)
-        assert (result.status != "success") == fails, (result.status, result.error)
+        assert fails is None or (result.status != "success") == fails, (result.status, result.error)
         return result
 
     return play_prompt

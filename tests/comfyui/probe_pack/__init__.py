@@ -6,6 +6,7 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 
+from .disasters import AddEntry, CutFile, EncodeList
 from .weights import ShowAlive, ShowLoaded, ShowLogits, ShowTables, SmallBudget, shown
 
 
@@ -224,6 +225,7 @@ NODE_CLASS_MAPPINGS = {
     f"LADRProbe_{cls.__name__}": cls
     for cls in (
         ShowLatent, ShowImage, ShowLoaded, ShowLogits, ShowTables, ShowAlive, WrongLatent, OtherModel, ChangeModel,
-        SmallBudget, OutOfMemoryOnce, ShowRequest, MakePicture,
+        SmallBudget, OutOfMemoryOnce, ShowRequest, MakePicture, CutFile,
+        AddEntry, EncodeList,
     )
 }  # fmt: skip
