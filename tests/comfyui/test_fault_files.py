@@ -183,7 +183,7 @@ BROKEN = {
     "tokenizer": ("tokenizer.json", b'{"model": {"type": "BPE"}}'), "tokenizer is text": ("tokenizer.json", b'"x"'),
     "tokenizer config": ("tokenizer_config.json", '{"tokenizer_class": "x"}'.encode("utf-16")),
     "image tokenizer": ("vqvae/config.json", b'{"block_out_channels": 3}'),
-    "quantised": ("config.json", b'{"architectures": ["LLaDAForMultiModalGeneration"], "d_model": 16, "n_heads": 2, '
+    "quantized": ("config.json", b'{"architectures": ["LLaDAForMultiModalGeneration"], "d_model": 16, "n_heads": 2, '
                   b'"n_layers": 2, "mlp_hidden_size": 24, "vocab_size": 134548, '
                   b'"quantization_config": {"quant_method": "bitsandbytes"}}'),
 }  # fmt: skip
