@@ -29,6 +29,8 @@ class PatchVQConfig:
     encoder_width: int = 256
     decoder_width: int = 160
     decoder_blocks: int = 3
+    drawn_codes: int = 0
+    """1: the decoder has a vector of decoder_width of its own for each code, and no decoder_in."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | Fields) -> PatchVQConfig:
@@ -73,7 +75,10 @@ class PatchVQ(nn.Module):
             ]
         )
         self.codebook = operations.Embedding(config.codebook_size, config.code_width, **factory)
-        self.decoder_in = operations.Conv2d(config.code_width, config.decoder_width, 1, **factory)
+        if config.drawn_codes:
+            self.drawn = operations.Embedding(config.codebook_size, config.decoder_width, **factory)
+        else:
+            self.decoder_in = operations.Conv2d(config.code_width, config.decoder_width, 1, **factory)
         self.decoder = nn.ModuleList(
             DecoderBlock(config.decoder_width, operations, **factory) for _ in range(config.decoder_blocks)
         )
@@ -96,11 +101,16 @@ class PatchVQ(nn.Module):
 
     def decode(self, indices: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in 0 ... 1 of codebook indices [B, h, w]."""
+        if self.config.drawn_codes:
+            return self.draw(self.drawn(indices).permute(0, 3, 1, 2)).clamp(0, 1)
         return self.decode_codes(F.normalize(self.codebook(indices).float(), dim=-1).permute(0, 3, 1, 2)).clamp(0, 1)
 
     def decode_codes(self, codes: Tensor) -> Tensor:
         """Unclamped pixels [B, 3, H, W] of unit-length codes [B, C, h, w]."""
-        x = self.decoder_in(codes)
+        return self.draw(self.decoder_in(codes))
+
+    def draw(self, x: Tensor) -> Tensor:
+        """Unclamped pixels [B, 3, H, W] of the decoder's first features x [B, decoder_width, h, w]."""
         for block in self.decoder:
             x = block(x)
         return (F.pixel_shuffle(self.decoder_out(x), self.cell_pixels).float() + 1) / 2

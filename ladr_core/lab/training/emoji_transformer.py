@@ -1,0 +1,235 @@
+"""Train the emoji model's transformer on exact conditionals, for random masks and for those that samplers leave.
+
+Beside random masks (see `transformer.mask_cells`), a part of the batches are states in the middle of the samplers' own
+runs, with the network's own mistakes in them: the conditionals are exact there too, and states that no scene fits are
+dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...models.builtin.layout import TEXT_LENGTH, BuiltinLayout
+from ...models.llada import LLaDATransformer
+from ..worlds.emoji.codes import Codes
+from ..worlds.emoji.token_posterior import BETWEEN, TokenPosterior
+from ..worlds.emoji.world import EmojiWorld
+from ..worlds.scene import Caption, Scene
+from .checkpoints import load_training_state, save_training_state
+from .emoji_start import start_from_shapes
+from .factored_tables import FactoredTables, code_parts
+from .muon import Muon
+from .transformer import CAPTION_DROPOUT, MovingAverage, builtin_config, mask_cells, object_cells, written_out_attention
+
+CATEGORY_SHARES = {"single": 0.08, "two": 0.2, "counting": 0.3, "colour": 0.08, "position": 0.16, "attribution": 0.18}
+BLOCK_RATE, PART_RATE, OWN_RATE = 0.01, 3e-3, 1e-3
+
+
+@dataclass
+class Batch:
+    """Known cells [B, N] (-1 = masked), texts [B, 24], and the sparse targets of the masked cells that are kept.
+
+    kept [n]: the cells that the network sees at all; the others count as masked, and nothing is asked of them.
+    rows: which of the masked and kept cells, row-major over the batch, each of the codes [E] with its share belongs to.
+    """
+
+    texts: Tensor
+    masked: Tensor
+    kept: Tensor
+    rows: Tensor
+    codes: Tensor
+    shares: Tensor
+
+
+class EmojiNetwork(nn.Module):
+    """The transformer with factored tables in the place of its own."""
+
+    def __init__(self, layout: BuiltinLayout, codes: Codes, width: int, layers: int):
+        super().__init__()
+        self.layout = layout
+        self.transformer = LLaDATransformer(builtin_config(layout, width, layers))
+        for name in ("wte", "ff_out"):
+            del self.transformer.transformer[name]
+        parts, self.part_names = code_parts(codes, layout.codebook_size)
+        self.tables = FactoredTables(parts, layout.image_offset, width)
+        self._text, self._cells = torch.arange(TEXT_LENGTH), layout.cell_positions()
+        others = torch.ones(layout.sequence_length, dtype=torch.bool)
+        others[self._text], others[self._cells] = False, False
+        self._others = others.nonzero()[:, 0]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits [M, K] of the masked cells that are kept."""
+        places = self._cells[batch.kept]
+        around = self._others[torch.rand(len(self._others)) < len(batch.kept) / len(self._cells)]
+        positions = torch.cat((self._text, around, places))
+        tokens = self.layout.sequences(batch.texts, batch.masked)[:, positions]
+        x = self.transformer.add_positions(F.embedding(tokens, self.tables.embedding()), positions)
+        hidden = self.transformer.run_blocks(x, positions)[:, -len(places):]
+        return F.linear(hidden[batch.masked[:, batch.kept] < 0], self.tables.head())
+
+
+def plain_weights(state: dict[str, Tensor], parts: Tensor) -> dict[str, Tensor]:
+    """The transformer's weights with plain tables, from an EmojiNetwork's state."""
+    prefix = "transformer."
+    weights = {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
+    table = {k[len("tables."):]: v for k, v in state.items() if k.startswith("tables.")}
+    words = table["words"]
+    weights["transformer.wte.weight"] = torch.cat(
+        (words, parts @ table["part_embedding"] + table["own_embedding"])
+    )
+    weights["transformer.ff_out.weight"] = torch.cat(
+        (torch.zeros_like(words), parts @ table["part_head"] + table["own_head"])
+    )
+    return weights
+
+
+class Optimizers:
+    """Muon for the matrices of the blocks, AdamW for the rest, behind one optimizer's interface."""
+
+    def __init__(self, model: EmojiNetwork):
+        named = list(model.named_parameters())
+        matrices = [p for name, p in named if ".blocks." in name and p.dim() == 2]
+        own = [p for name, p in named if "tables.own" in name]
+        chosen = {id(p) for p in matrices + own}
+        others = [p for _, p in named if id(p) not in chosen]
+        self.muon = Muon(matrices, lr=BLOCK_RATE, momentum=0.95, weight_decay=0.01)
+        self.adamw = torch.optim.AdamW([{"params": others, "rate": PART_RATE}, {"params": own, "rate": OWN_RATE}],
+                                       betas=(0.9, 0.98), weight_decay=0.0)
+
+    def step(self, scale: float) -> None:
+        """One update with all learning rates scaled."""
+        for optimizer in (self.muon, self.adamw):
+            for group in optimizer.param_groups:
+                group["lr"] = group.get("rate", BLOCK_RATE) * scale
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict:
+        """State of both optimizers."""
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the state of both optimizers."""
+        self.muon.load_state_dict(state["muon"])
+        self.adamw.load_state_dict(state["adamw"])
+
+
+class Scenes:
+    """Random batches of the world with their exact targets."""
+
+    def __init__(self, world: EmojiWorld, posterior: TokenPosterior, layout: BuiltinLayout, rng: np.random.Generator):
+        self.world, self.posterior, self.layout, self.rng = world, posterior, layout, rng
+
+    def captions(self, count: int) -> list[tuple[Scene, Caption]]:
+        """Scenes with captions in the shares of CATEGORY_SHARES."""
+        categories = self.rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values()))
+        return [self.world.sample_with_caption(self.rng, category) for category in categories]
+
+    def kept_cells(self, share: float) -> np.ndarray:
+        """Random cells [n], ascending: a share of those at places, and half that share of the others."""
+        likely = np.full(self.layout.height * self.layout.width, share)
+        if share < 1:
+            likely[BETWEEN] /= 2
+        return (self.rng.random(len(likely)) < likely).nonzero()[0]
+
+    def random_masks(self, count: int, share: float = 1.0) -> Batch:
+        """Scenes with a random part masked, of which the network sees a share; some captions are dropped."""
+        pairs = self.captions(count)
+        scenes = [scene for scene, _ in pairs]
+        captions = [None if self.rng.random() < CAPTION_DROPOUT else caption for _, caption in pairs]
+        indices = torch.from_numpy(np.stack([self.posterior.tokens(scene) for scene in scenes]))
+        objects = object_cells(scenes, captions, self.layout.height, self.layout.width)
+        masked = mask_cells(indices, self.layout.height, self.rng, objects)
+        return self.batch(scenes, captions, masked.numpy(), self.kept_cells(share), indices.numpy())
+
+    def batch(self, scenes: list[Scene], captions: list[Caption | None], masked: np.ndarray, seen: np.ndarray,
+              indices: np.ndarray | None = None) -> Batch:
+        """The targets of masked [B, N] where cells `seen` are kept; rows that no scene fits are left out.
+
+        indices [B, N]: needed where there is no caption.
+        """
+        keeps = np.zeros(masked.shape[1], bool)
+        keeps[seen] = True
+        masked = np.where(keeps, masked, -1)
+        texts, kept, rows, codes, shares, start = [], [], [], [], [], 0
+        for i, (scene, caption) in enumerate(zip(scenes, captions)):
+            free = (masked[i] < 0) & keeps
+            numbers = np.cumsum(free) - 1 + start
+            if caption is None:
+                cells = free.nonzero()[0]
+                part = (numbers[cells], indices[i, cells], np.ones(len(cells)))
+            else:
+                entries = self.posterior.entries(scene, caption, masked[i])
+                if entries is None:
+                    continue
+                asked = keeps[entries.cells]
+                part = (numbers[entries.cells[asked]], entries.codes[asked], entries.shares[asked])
+            start += int(free.sum())
+            kept.append(i)
+            texts.append(self.layout.encode_text(caption.text if caption else ""))
+            for parts, values in zip((rows, codes, shares), part):
+                parts.append(values)
+        joined = [torch.from_numpy(np.concatenate(parts)) for parts in (rows, codes, shares)]
+        return Batch(torch.tensor(texts), torch.from_numpy(masked[kept]), torch.from_numpy(seen), joined[0], joined[1],
+                     joined[2].float())
+
+
+def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean cross-entropy of logits [M, K] against the batch's sparse targets."""
+    wanted = (logits[batch.rows, batch.codes] * batch.shares).sum()
+    return (logits.logsumexp(-1).sum() - wanted) / len(logits)
+
+
+def target_entropy(batch: Batch, codebook_size: int) -> float:
+    """Mean entropy of the targets: the least cross-entropy there can be."""
+    keys, inverse = torch.unique(batch.rows * codebook_size + batch.codes, return_inverse=True)
+    merged = torch.zeros(len(keys)).index_add_(0, inverse, batch.shares)
+    return float(-(merged * merged.clamp_min(1e-12).log()).sum() / (batch.masked[:, batch.kept] < 0).sum())
+
+
+def learning_rate_scale(progress: float, step: int) -> float:
+    """Warm up over 50 steps, stay, and fall linearly to almost nothing over the last half of the training."""
+    return min(1.0, (step + 1) / 50) * min(1.0, max(0.02, (1 - progress) / 0.5))
+
+
+def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Path, *, minutes: float, batch: int = 32,
+                seed: int = 0, save_minutes: float = 2.0, width: int = 128, layers: int = 6, shapes=None,
+                share: float = 0.6, whole_from: float = 0.7) -> None:
+    """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
+    torch.manual_seed(seed)
+    layout = BuiltinLayout(world.vocabulary, codebook_size)
+    model = EmojiNetwork(layout, codes, width, layers)
+    model.transformer.attention = written_out_attention
+    if shapes is not None:
+        start_from_shapes(shapes, model.transformer, model.tables, model.part_names, world.vocabulary, seed)
+    optimizer, average = Optimizers(model), MovingAverage(model)
+    step, spent = load_training_state(folder / "transformer.pt", model, optimizer, average)
+    rng = np.random.default_rng((seed, step))
+    source = Scenes(world, TokenPosterior(codes), layout, rng)
+    started = saved = time.time()
+    excess: list[float] = []
+    while (total := spent + time.time() - started) < minutes * 60:
+        part = source.random_masks(batch, share if total < whole_from * minutes * 60 else 1.0)
+        loss = cross_entropy(model(part), part)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step(learning_rate_scale(total / (minutes * 60), step))
+        average.update(model, step)
+        step += 1
+        excess.append(loss.item() - target_entropy(part, codebook_size))
+        if step % 25 == 0:
+            line = {"step": step, "excess": round(float(np.mean(excess[-25:])), 4), "loss": round(loss.item(), 4),
+                    "minutes": round(total / 60, 2)}
+            print(json.dumps(line), flush=True)
+        if time.time() - saved > save_minutes * 60:
+            saved = time.time()
+            save_training_state(folder / "transformer.pt", model, optimizer, average, step, total)
+    save_training_state(folder / "transformer.pt", model, optimizer, average, step, spent + time.time() - started)
