@@ -1,4 +1,4 @@
-"""The built-in model's VQ tokenizer: one codebook index per 8 x 8 pixel patch, decoded with its neighbors in view.
+"""The built-in models' VQ tokenizer: one codebook index per square patch, decoded with its neighbours in view.
 
 The encoder sees one patch only, so the same patch has the same index wherever it lies; the decoder is a small
 convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes as in Yu et al.,
@@ -36,13 +36,15 @@ class PatchVQConfig:
     def from_dict(cls, values: Mapping[str, Any] | Fields) -> PatchVQConfig:
         """Read the fields of this class out of a checkpoint's configuration. Raises CheckpointError."""
         given = Fields.of(values, "the image tokenizer's configuration")
-        return cls(**{f.name: given.whole(f.name, 1, _MOST[f.name], f.default) for f in fields(cls)})
+        ranges = {f.name: (_LEAST.get(f.name, 1), _MOST[f.name], f.default) for f in fields(cls)}
+        return cls(**{name: given.whole(name, *limits) for name, limits in ranges.items()})
 
 
 _MOST = {
     "codebook_size": 2**16, "cell_pixels": 64, "code_width": 1024, "encoder_width": 4096, "decoder_width": 4096,
-    "decoder_blocks": 64,
+    "decoder_blocks": 64, "drawn_codes": 1,
 }  # fmt: skip
+_LEAST = {"drawn_codes": 0}
 
 
 class DecoderBlock(nn.Module):

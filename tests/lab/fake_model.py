@@ -58,7 +58,7 @@ class KnowingDenoiser:
 class KnowingModel:
     """A DLLM that draws the scene of each prompt, more or less well."""
 
-    name = "knowing"
+    name = "builtin-shapes"
     cell_pixels = 8
     default_grid = GRID
 

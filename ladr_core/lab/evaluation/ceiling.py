@@ -10,11 +10,9 @@ import torch
 
 from ...models.contract import DLLM
 from ..worlds.scene import CATEGORIES
-from ..worlds.shapes.world import ShapesWorld
-from .checker import find_objects
-from .diversity import COLOR_IS_FREE, color_entropy, token_disagreement
+from .diversity import COLOUR_IS_FREE, colour_entropy, token_disagreement
 from .prompts import EvaluationPrompt, truth_scenes
-from .runner import to_pictures
+from .runner import judged_world, to_pictures
 from .statistics import wilson
 from .verdict import shows_scene
 
@@ -23,8 +21,8 @@ def measure_ceiling(
     model: DLLM, prompts: Sequence[EvaluationPrompt], repetitions: int, batch: int = 24
 ) -> dict[str, Any]:
     """Share of scenes that fit the prompts and pass, rendered and reconstructed, by category; and their diversity."""
-    world = ShapesWorld()
-    jobs = [(prompt, scene) for prompt in prompts for scene in truth_scenes(prompt, repetitions)]
+    world = judged_world(model)
+    jobs = [(prompt, scene) for prompt in prompts for scene in truth_scenes(prompt, repetitions, world)]
     rendered_passed: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
     passed: dict[str, list[bool]] = {category: [] for category in CATEGORIES}
     tokens: dict[int, list[np.ndarray]] = {}
@@ -36,7 +34,8 @@ def measure_ceiling(
         with torch.inference_mode():
             indices = model.vq.encode(pixels)
             again = to_pictures(model.vq.decode(indices))
-        for (prompt, scene), before, after, cells in zip(part, find_objects(pictures), find_objects(again), indices):
+        seen, seen_again = world.find_objects(pictures), world.find_objects(again)
+        for (prompt, scene), before, after, cells in zip(part, seen, seen_again, indices):
             rendered_passed[prompt.category].append(shows_scene(prompt.scene, before))
             passed[prompt.category].append(shows_scene(prompt.scene, after))
             tokens.setdefault(prompt.number, []).append(cells.flatten().cpu().numpy())

@@ -7,12 +7,12 @@ of them (merged, broken, deformed or half-painted objects) is reported as an obj
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from ..worlds.shapes.world import COLORS, SHAPES, inside
+from ..worlds.scene import FoundObject
+from ..worlds.shapes.world import COLOURS, SHAPES, inside
 from .components import connected_components
 
 COLOR_TOLERANCE = 62.0
@@ -32,20 +32,6 @@ _NAMES = tuple(COLORS)
 _REACH = 1.6  # of the templates, in units of half a box
 _AXIS = (np.arange(64) + 0.5) / 32 * _REACH - _REACH
 _FALLBACK_BACKGROUND = (240.0, 240.0, 240.0)
-
-
-@dataclass(frozen=True)
-class FoundObject:
-    """One component of the picture, in pixels; `overlap` says how well `shape` fits, which is None where none does."""
-
-    shape: str | None
-    color: str
-    row: float
-    column: float
-    height: int
-    width: int
-    area: int
-    overlap: float
 
 
 def find_objects(pictures: np.ndarray) -> list[list[FoundObject]]:

@@ -21,13 +21,14 @@ from ...models.builtin.model import BuiltinDLLM
 from ...presets import PRESETS, find_preset
 from ...samplers.registry import sampler_names
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, STEPS
+from ..worlds.judged import NAMES
 from .ceiling import measure_ceiling
 from .configurations import Configuration, configuration_grid, from_preset
 from .plot import can_draw_labels, draw_plot
 from .prompts import HALVES, PER_CATEGORY, evaluation_prompts
 from .record import RecordFile
-from .results import best_of_each, reference_configuration, summarize
-from .runner import measure_latency, model_fingerprint, run_benchmark
+from .results import best_of_each, reference_configuration, summarise
+from .runner import judged_world, measure_latency, model_fingerprint, run_benchmark
 from .sheet import draw_sheet
 from .tables import to_markdown
 
@@ -64,6 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--model", type=Path, metavar="FILE", help="weights of a built-in model, if not the shipped ones")
     words = "judge an unfinished training instead: the folder with vq.pt and transformer.pt"
     add("--training_run", "--training-run", type=Path, metavar="FOLDER", help=words)
+    add("--world", choices=NAMES, default=NAMES[0], help="world of --training_run (default shapes)")
     return parser
 
 
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.threads:
         torch.set_num_threads(args.threads)
     model = load_model(args)
-    prompts = evaluation_prompts(args.half, args.prompts)
+    prompts = evaluation_prompts(args.half, args.prompts, judged_world(model))
     name = model_fingerprint(model)
     result: dict[str, Any] = {"model": name, "half": args.half, "prompts": len(prompts), "repetitions": args.seeds,
                               "batch": args.batch, "dtype": args.dtype, "machine": describe_machine()}  # fmt: skip
@@ -167,6 +169,7 @@ def load_model(args: argparse.Namespace) -> BuiltinDLLM:
     """The shipped model, a given file, or the averaged weights of a training folder."""
     if args.training_run is None:
         return load_builtin(args.model or WEIGHTS, dtype=getattr(torch, args.dtype))
+    from ..training.emoji import export_emoji
     from ..training.export import export_builtin
     from ..worlds.shapes.world import ShapesWorld
 
@@ -176,6 +179,9 @@ def load_model(args: argparse.Namespace) -> BuiltinDLLM:
                              f"Train first; {name} is missing")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.safetensors"
-        record = export_builtin(ShapesWorld(("plain",)), args.training_run, target)
+        if args.world == "emoji":
+            record = export_emoji(args.training_run, target)
+        else:
+            record = export_builtin(ShapesWorld(("plain",)), args.training_run, target)
         print(f"training: {record}", flush=True)
         return load_builtin(target, dtype=getattr(torch, args.dtype))

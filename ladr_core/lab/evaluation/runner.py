@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ...models.contract import DLLM, Prompt
 from ...sampler_setup import SamplerSetup
 from ...sampling import ImageRequest, sample_tokens
-from .checker import FoundObject, find_objects
+from ..worlds.judged import find_judged_world
+from ..worlds.scene import FoundObject, JudgedWorld
 from .configurations import Configuration
 from .prompts import EvaluationPrompt
 from .record import PictureRecord, RecordFile, pack_tokens
@@ -58,7 +59,7 @@ def draw_pictures(
         pictures = to_pictures(model.vq.decode(indices))
     seconds = (time.perf_counter() - started) / len(jobs)
     records = []
-    for i, ((prompt, repetition), found) in enumerate(zip(jobs, find_objects(pictures))):
+    for i, ((prompt, repetition), found) in enumerate(zip(jobs, judged_world(model).find_objects(pictures))):
         passed = shows_scene(prompt.scene, found)
         tokens = pack_tokens(indices[i].flatten().cpu().numpy())
         seen = [describe(thing) for thing in found]
@@ -66,6 +67,11 @@ def draw_pictures(
         key = configuration.key
         records.append(PictureRecord(key, prompt.number, repetition, passed, nfe, round(seconds, 5), seen, tokens))
     return records, pictures
+
+
+def judged_world(model: DLLM) -> JudgedWorld:
+    """The world whose pictures a built-in model draws."""
+    return find_judged_world(model.name.removeprefix("builtin-"))
 
 
 def describe(thing: FoundObject) -> str:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..worlds.scene import Scene
+from ..worlds.scene import FoundObject, Scene
 from ..worlds.shapes.world import CELL_PIXELS, GRID
-from .checker import FoundObject
 
 SMALLEST_OFFSET = 0.1 * GRID * CELL_PIXELS
 """Two objects stand in a relation when their centers are further apart than a tenth of the picture's width."""

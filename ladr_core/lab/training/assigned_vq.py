@@ -48,9 +48,9 @@ def start_at_patches(model: PatchVQ, pictures: np.ndarray, codes: np.ndarray) ->
         model.decoder_out.weight.copy_((directions[:width] * scale[:, None]).T[:, :, None, None])
         model.decoder_out.bias.copy_(mean)
         model.drawn.weight.copy_(means @ (directions[:width] / scale[:, None]).T)
-        for block in model.decoder:
-            torch.nn.init.zeros_(block.mix.weight)
-            torch.nn.init.zeros_(block.mix.bias)
+        for name, weight in model.named_parameters():
+            if ".mix." in name:
+                weight.zero_()
 
 
 def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minutes: float, batch: int = 8,

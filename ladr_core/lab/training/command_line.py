@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...models.builtin.loading import WEIGHTS
+from ...models.builtin.loading import EMOJI_WEIGHTS, WEIGHTS
+from ..worlds.judged import NAMES
 from ..worlds.shapes.world import PATTERNS, ShapesWorld
 from .export import export_builtin, start_from
 from .transformer import MIRRORED_FROM, train_shapes_transformer
@@ -33,8 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                              "model that knows sides")
     parser.add_argument("--rate", type=float, default=1.0,
                         help="transformer: factor of the learning rates; less than 1 to go on from trained weights")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file that export writes")
+    parser.add_argument("--out", type=Path, help="file that export writes; default: the shipped one")
+    parser.add_argument("--world", choices=NAMES, default=NAMES[0],
+                        help="what the model draws; emoji needs its artwork (worlds/emoji/artwork.py), trains on one "
+                             "thread and begins with the shapes model's blocks")
+    parser.add_argument("--trajectories", type=float, default=0.3,
+                        help="emoji transformer: share of the later batches that are states of samplers' runs")
     args = parser.parse_args(arguments)
+    if args.world == "emoji":
+        _run_emoji(args)
+        return
     patterns = tuple(args.patterns.split(","))
     if unknown := [p for p in patterns if p not in PATTERNS]:
         parser.error(f"--patterns: got {unknown[0]!r}; allowed: {', '.join(PATTERNS)}.")
@@ -55,5 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     args.mirrored_from, args.rate)
         run_workers(args.workers, train_shapes_transformer, *settings)
     else:
-        print(export_builtin(world, args.folder, args.out))
+        print(export_builtin(world, args.folder, args.out or WEIGHTS))
 
+
+
+def _run_emoji(args: argparse.Namespace) -> None:
+    """One stage of the emoji model; here `--minutes` is in all for both stages."""
+    from .emoji import export_emoji, train_emoji_transformer, train_emoji_vq  # needs the artwork's renderer
+
+    if args.stage == "vq":
+        train_emoji_vq(args.folder, minutes=args.minutes, batch=args.batch or 6, seed=args.seed)
+    elif args.stage == "transformer":
+        train_emoji_transformer(args.folder, minutes=args.minutes, batch=args.batch or 32, seed=args.seed,
+                                trajectories=args.trajectories)
+    else:
+        print(export_emoji(args.folder, args.out or EMOJI_WEIGHTS))

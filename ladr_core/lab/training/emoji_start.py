@@ -1,7 +1,8 @@
 """Begin the emoji model's training from the shapes model: its blocks know places, numbers, sides and two objects.
 
-Nouns begin as one of the shapes each plus a direction of their own, backgrounds as tints, words that both worlds have
-as they are, and the parts of codes as the mean effects of shape, color and cell on the shapes model's tables.
+Nouns begin as one of the shapes each, their words and embeddings with a direction of their own; backgrounds begin as
+tints, and words that both worlds have as they are. So the model begins by drawing, of all the nouns that share a shape,
+any one, and has to learn which.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.builtin.layout import _FIRST_WORD
+from ...models.builtin.layout import FIRST_WORD
 from ...models.builtin.model import BuiltinDLLM
 from ...models.llada import LLaDATransformer
 from ..worlds.emoji.nouns import NOUNS
@@ -18,6 +19,8 @@ from ..worlds.shapes.token_posterior import TokenPosterior as ShapesPosterior
 from ..worlds.shapes.world import COLOURS, SHAPES, TINTS, ShapesWorld
 from .factored_tables import FactoredTables
 
+OWN = 0.5
+"""Size of a noun's own direction, in units of how far shapes differ."""
 _WORDS = {"five": "four", "5": "4", "in": "on", "at": "on", "sea": "sky", "meadow": "mint", "night": "lavender",
           "sand": "cream", "snow": "white", "room": "lavender", "table": "cream"}  # fmt: skip
 _TINTS = {"sky": "sky", "sea": "sky", "meadow": "mint", "night": "lavender", "sand": "cream", "snow": "white",
@@ -30,12 +33,12 @@ def start_from_shapes(shapes: BuiltinDLLM, transformer: LLaDATransformer, tables
     """Copy the shapes model's blocks into the transformer and fill the tables."""
     random = torch.Generator().manual_seed(seed)
     source = shapes.transformer
-    state = {k: v.float().clone() for k, v in source.state_dict().items() if ".wte." not in k and ".ff_out." not in k
-             or ".blocks." in k}
-    transformer.load_state_dict(state, strict=False)
+    own_tables = ("transformer.wte.weight", "transformer.ff_out.weight")
+    state = {name: value.float().clone() for name, value in source.state_dict().items() if name not in own_tables}
+    transformer.load_state_dict(state)
     layout = shapes.layout
     wte, head = source.transformer["wte"].weight.float(), source.transformer["ff_out"].weight.float()
-    old_words = {word: wte[_FIRST_WORD + i] for i, word in enumerate(layout.words) if word != "-"}
+    old_words = {word: wte[FIRST_WORD + i] for i, word in enumerate(layout.words) if word != "-"}
 
     def drift(scale: float) -> Tensor:
         return scale * torch.randn(wte.shape[1], generator=random)
@@ -48,40 +51,67 @@ def start_from_shapes(shapes: BuiltinDLLM, transformer: LLaDATransformer, tables
         empty = torch.stack([table[torch.from_numpy(codes) + layout.image_offset].mean(0)
                              for codes in posterior._empty_codes])
         mean = rows.mean((0, 1, 2))
-        effects[kind] = {"mean": mean, "shape": rows.mean((1, 2)) - mean, "color": rows.mean((0, 2)) - mean,
-                         "cell": rows.mean((0, 1)) - mean, "empty": empty.mean(0), "tint": empty - empty.mean(0)}
+        effects[kind] = {"rows": rows, "mean": mean, "shape": rows.mean((1, 2)) - mean,
+                         "color": rows.mean((0, 2)) - mean, "cell": rows.mean((0, 1)) - mean,
+                         "empty": empty.mean(0), "tint": empty - empty.mean(0)}
     shape_words = torch.stack([old_words[shape] for shape in SHAPES])
     plural_words = torch.stack([old_words[s + ("es" if s == "cross" else "s")] for s in SHAPES])
     own = {noun.name: torch.randn(wte.shape[1], generator=random) for noun in NOUNS}
     spread = shape_words.std(0).mean()
     for i, noun in enumerate(NOUNS):
         for word, source_words in ((noun.name, shape_words), (noun.plural_name, plural_words)):
-            row = source_words.mean(0) + 0.7 * (source_words[i % len(SHAPES)] - source_words.mean(0))
-            tables.words[_FIRST_WORD + words.index(word)] = row + spread * own[noun.name]
+            row = source_words[i % len(SHAPES)] + OWN * spread * own[noun.name]
+            tables.words[FIRST_WORD + words.index(word)] = row
     nouns = {word for noun in NOUNS for word in (noun.name, noun.plural_name)}
     for i, word in enumerate(words):
         if word not in nouns:
             known = old_words.get(word, old_words.get(_WORDS.get(word, ""), old_words["the"]))
-            tables.words[_FIRST_WORD + i] = known + (0 if word in old_words else drift(0.3 * float(spread)))
-    tables.words[:_FIRST_WORD] = wte[:_FIRST_WORD]
-    begin, new_begin = layout.begin_image, _FIRST_WORD + len(words)
+            tables.words[FIRST_WORD + i] = known + (0 if word in old_words else drift(0.3 * float(spread)))
+    tables.words[:FIRST_WORD] = wte[:FIRST_WORD]
+    begin, new_begin = layout.begin_image, FIRST_WORD + len(words)
     tables.words[new_begin : new_begin + 4] = wte[begin : begin + 4]  # begin, end, newline, mask
-    colors, tints, noun_names = list(COLOURS), list(TINTS), [noun.name for noun in NOUNS]
-    for kind, target in (("embedding", tables.part_embedding), ("head", tables.part_head)):
+    _fill_parts(tables, names, effects, own, random)
+
+
+def _fill_parts(tables: FactoredTables, names: list[str], effects: dict, own: dict[str, Tensor],
+                random: torch.Generator) -> None:
+    """The part vectors, and each sprite code's own: what the sum of its parts lacks of the shapes model's row."""
+    colors, tints, nouns = list(COLOURS), list(TINTS), [noun.name for noun in NOUNS]
+    kinds = (("embedding", tables.part_embedding, tables.own_embedding, OWN),
+             ("head", tables.part_head, tables.own_head, 0.0))  # fmt: skip
+    for kind, target, rest, share in kinds:
         effect = effects[kind]
-        noise = 0.5 * float(effect["shape"].std())
-        for row, name in enumerate(names):
+        rows = effect["rows"]  # [shapes, colors, 16, d]
+        natural = rows.mean(1)
+        noise = share * float(effect["shape"].std())
+        places = {name: row for row, name in enumerate(names)}
+        for name, row in places.items():
             what, _, which = name.partition(" ")
+            drift = torch.randn(target.shape[1], generator=random)
             if what == "noun":
-                vector = effect["shape"][noun_names.index(which) % len(SHAPES)] + noise * own[which]
+                target[row] = effect["shape"][nouns.index(which) % len(SHAPES)] + noise * own[which]
             elif what == "color":
-                vector = effect["color"][colors.index(which)] if which in colors else torch.zeros_like(effect["mean"])
+                target[row] = effect["color"][colors.index(which)] if which in colors else 0 * drift
             elif what == "cell":
-                vector = effect["cell"][int(which)]
+                target[row] = effect["cell"][int(which)]
             elif what == "row":
-                vector = drift(noise)
+                target[row] = noise * drift
             elif which:
-                vector = effect["tint"][tints.index(_TINTS[which])] + drift(noise)
+                target[row] = effect["tint"][tints.index(_TINTS[which])] + noise * drift
             else:
-                vector = effect["mean"] if what == "sprite" else effect["empty"]
-            target[row] = vector
+                target[row] = effect["mean"] if what == "sprite" else effect["empty"]
+        for code, parts in enumerate(tables.parts):
+            of = [names[part] for part in parts.nonzero()[:, 0].tolist()]
+            if "sprite" not in of:
+                continue
+            wanted = torch.stack([
+                (natural[nouns.index(n) % len(SHAPES), int(k)] if c == "natural" else
+                 rows[nouns.index(n) % len(SHAPES), colors.index(c), int(k)])
+                for n in _which(of, "noun") for c in _which(of, "color") for k in _which(of, "cell")
+            ]).mean(0)  # fmt: skip
+            nothing_own = parts @ target - sum(parts[places["noun " + n]] * noise * own[n] for n in _which(of, "noun"))
+            rest[code] = wanted - nothing_own
+
+
+def _which(names: list[str], what: str) -> list[str]:
+    return [name.partition(" ")[2] for name in names if name.startswith(what + " ")]

@@ -27,10 +27,13 @@ from .checkpoints import load_training_state, save_training_state
 from .emoji_start import start_from_shapes
 from .factored_tables import FactoredTables, code_parts
 from .muon import Muon
+from .trajectories import TrajectoryStates
 from .transformer import CAPTION_DROPOUT, MovingAverage, builtin_config, mask_cells, object_cells, written_out_attention
 
 CATEGORY_SHARES = {"single": 0.08, "two": 0.2, "counting": 0.3, "colour": 0.08, "position": 0.16, "attribution": 0.18}
-BLOCK_RATE, PART_RATE, OWN_RATE = 0.01, 3e-3, 1e-3
+BLOCK_RATE, PART_RATE, OWN_RATE = 0.006, 3e-3, 1e-3
+HEAD_STEPS = 100
+"""Steps in which the head alone learns: to begin with it fits neither the network nor the codes."""
 
 
 @dataclass
@@ -55,7 +58,8 @@ class EmojiNetwork(nn.Module):
     def __init__(self, layout: BuiltinLayout, codes: Codes, width: int, layers: int):
         super().__init__()
         self.layout = layout
-        self.transformer = LLaDATransformer(builtin_config(layout, width, layers))
+        self.config = builtin_config(layout, width, layers)
+        self.transformer = LLaDATransformer(self.config)
         for name in ("wte", "ff_out"):
             del self.transformer.transformer[name]
         parts, self.part_names = code_parts(codes, layout.codebook_size)
@@ -65,15 +69,25 @@ class EmojiNetwork(nn.Module):
         others[self._text], others[self._cells] = False, False
         self._others = others.nonzero()[:, 0]
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits [M, K] of the masked cells that are kept."""
+    def forward(self, batch: Batch, head_only: bool = False) -> Tensor:
+        """Logits [M, K] of the masked cells that are kept; head_only: with gradients for the head alone."""
+        with torch.set_grad_enabled(not head_only and torch.is_grad_enabled()):
+            hidden = self.hidden_states(batch)
+        return F.linear(hidden, self.tables.head())
+
+    def plain_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The transformer's weights with plain tables, from a state of this module."""
+        return plain_weights(state, self.tables.parts)
+
+    def hidden_states(self, batch: Batch) -> Tensor:
+        """Hidden states [M, d] of the masked cells that are kept."""
         places = self._cells[batch.kept]
         around = self._others[torch.rand(len(self._others)) < len(batch.kept) / len(self._cells)]
         positions = torch.cat((self._text, around, places))
         tokens = self.layout.sequences(batch.texts, batch.masked)[:, positions]
         x = self.transformer.add_positions(F.embedding(tokens, self.tables.embedding()), positions)
         hidden = self.transformer.run_blocks(x, positions)[:, -len(places):]
-        return F.linear(hidden[batch.masked[:, batch.kept] < 0], self.tables.head())
+        return hidden[batch.masked[:, batch.kept] < 0]
 
 
 def plain_weights(state: dict[str, Tensor], parts: Tensor) -> dict[str, Tensor]:
@@ -159,14 +173,17 @@ class Scenes:
         keeps = np.zeros(masked.shape[1], bool)
         keeps[seen] = True
         masked = np.where(keeps, masked, -1)
-        texts, kept, rows, codes, shares, start = [], [], [], [], [], 0
+        texts, kept, start = [], [], 0
+        rows: list[np.ndarray] = []
+        codes: list[np.ndarray] = []
+        shares: list[np.ndarray] = []
         for i, (scene, caption) in enumerate(zip(scenes, captions)):
             free = (masked[i] < 0) & keeps
             numbers = np.cumsum(free) - 1 + start
-            if caption is None:
+            if caption is None and indices is not None:
                 cells = free.nonzero()[0]
                 part = (numbers[cells], indices[i, cells], np.ones(len(cells)))
-            else:
+            elif caption is not None:
                 entries = self.posterior.entries(scene, caption, masked[i])
                 if entries is None:
                     continue
@@ -202,8 +219,12 @@ def learning_rate_scale(progress: float, step: int) -> float:
 
 def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Path, *, minutes: float, batch: int = 32,
                 seed: int = 0, save_minutes: float = 2.0, width: int = 128, layers: int = 6, shapes=None,
-                share: float = 0.6, whole_from: float = 0.7) -> None:
-    """Train (or go on training) in `folder` until `minutes` of training are spent in all."""
+                share: float = 0.6, whole_from: float = 0.7, trajectories: float = 0.0) -> None:
+    """Train (or go on training) in `folder` until `minutes` of training are spent in all.
+
+    shapes: the model to begin with; share: of the cells that the network sees before `whole_from` of the minutes, as
+    a short sequence costs less; trajectories: share of the later batches that are states of samplers' runs.
+    """
     torch.manual_seed(seed)
     layout = BuiltinLayout(world.vocabulary, codebook_size)
     model = EmojiNetwork(layout, codes, width, layers)
@@ -216,17 +237,22 @@ def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Pat
     source = Scenes(world, TokenPosterior(codes), layout, rng)
     started = saved = time.time()
     excess: list[float] = []
+    runs = TrajectoryStates(source, model, average)
     while (total := spent + time.time() - started) < minutes * 60:
-        part = source.random_masks(batch, share if total < whole_from * minutes * 60 else 1.0)
-        loss = cross_entropy(model(part), part)
+        whole = total >= whole_from * minutes * 60
+        if whole and rng.random() < trajectories:
+            part = runs.draw(batch)
+        else:
+            part = source.random_masks(batch, 1.0 if whole else share)
+        loss = cross_entropy(model(part, head_only=step < HEAD_STEPS), part)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(learning_rate_scale(total / (minutes * 60), step))
         average.update(model, step)
         step += 1
         excess.append(loss.item() - target_entropy(part, codebook_size))
-        if step % 25 == 0:
-            line = {"step": step, "excess": round(float(np.mean(excess[-25:])), 4), "loss": round(loss.item(), 4),
+        if step % 10 == 0:
+            line = {"step": step, "excess": round(float(np.mean(excess[-10:])), 4), "loss": round(loss.item(), 4),
                     "minutes": round(total / 60, 2)}
             print(json.dumps(line), flush=True)
         if time.time() - saved > save_minutes * 60:

@@ -1,4 +1,4 @@
-"""Embedding and head of the emoji model while it is trained: sums of learned parts, so that codes learn from each other.
+"""Embedding and head of the emoji model while it is trained: sums of learned parts, so codes learn from each other.
 
 A code stands for a noun, a color and a cell of the sprite, or for a background and a row. Its rows of embedding and
 head are the sums of the vectors of these parts and of a small one of its own; the exported model has plain tables.
@@ -15,7 +15,7 @@ from ..worlds.emoji.codes import EMPTY, Codes
 
 
 def code_parts(codes: Codes, codebook_size: int) -> tuple[Tensor, list[str]]:
-    """Which parts [K, parts] each code is made of, float32, and their names; shared codes have the mean of their parts."""
+    """Parts of each code, float32 [K, parts], and their names; a shared code has the mean of its uses."""
     names: dict[str, int] = {}
     rows: list[list[int]] = [[] for _ in range(codebook_size)]
     uses = np.zeros(codebook_size)

@@ -1,9 +1,11 @@
 """Muon in float32: on CPUs without bfloat16 arithmetic, torch.optim.Muon takes longer than the gradients do.
 
-Momentum, then the nearest orthogonal matrix by Newton-Schulz steps (Jordan et al., Muon, 2024; coefficients from there).
+Momentum, then the nearest orthogonal matrix by Newton-Schulz steps (Jordan et al., Muon, 2024, with its coefficients).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -24,11 +26,11 @@ def orthogonalized(matrices: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum and decoupled weight decay, for matrices only."""
 
-    def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
+    def __init__(self, matrices: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None) -> None:  # type: ignore[override]
         """One update of all matrices; those of one shape are orthogonalized together."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[Tensor]] = {}
@@ -38,11 +40,14 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), matrices in shapes.items():
                 updates = []
                 for matrix in matrices:
+                    gradient = matrix.grad
+                    if gradient is None:
+                        continue
                     state = self.state[matrix]
                     if not state:
                         state["momentum"] = torch.zeros_like(matrix)
-                    momentum = state["momentum"].lerp_(matrix.grad, 1 - group["momentum"])
-                    updates.append(matrix.grad.lerp(momentum, group["momentum"]))
+                    momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+                    updates.append(gradient.lerp(momentum, group["momentum"]))
                 scale = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for matrix, update in zip(matrices, orthogonalized(torch.stack(updates))):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(update, alpha=scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,6 +57,20 @@ class Caption:
     names_background: bool
 
 
+@dataclass(frozen=True)
+class FoundObject:
+    """One object seen in a picture, in pixels; `overlap` says how well `shape` fits, which is None where none does."""
+
+    shape: str | None
+    colour: str
+    row: float
+    column: float
+    height: int
+    width: int
+    area: int
+    overlap: float
+
+
 class World(Protocol):
     """A kind of scene: draws random ones, renders them and writes captions for them."""
 
@@ -73,3 +88,28 @@ class World(Protocol):
 
     def sample_with_caption(self, rng: np.random.Generator, category: str | None = None) -> tuple[Scene, Caption]:
         """Draw a scene of the training set with a caption of it."""
+
+
+class JudgedWorld(World, Protocol):
+    """A world on which samplers are compared: its prompts, and a program that says what a picture shows."""
+
+    def __hash__(self) -> int:
+        """Worlds are keys of what was computed for them."""
+
+    def plain_caption(self, scene: Scene) -> str:
+        """The sentence that the evaluation uses."""
+
+    def contents(self, category: str) -> Iterator[tuple]:
+        """Everything that a plain caption of the category can say."""
+
+    def is_unseen(self, category: str, content: tuple) -> bool:
+        """Whether the words of a caption are a combination that training never showed."""
+
+    def scene_of(self, category: str, content: tuple) -> Scene:
+        """A scene with this content."""
+
+    def with_content(self, scene: Scene, wanted: Scene) -> Scene:
+        """The scene's places and background with what the caption of another says of its objects."""
+
+    def find_objects(self, pictures: np.ndarray) -> list[list[FoundObject]]:
+        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, H, W, 3]; the surest first."""

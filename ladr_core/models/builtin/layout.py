@@ -1,4 +1,4 @@
-"""Token ids, words and sequence layout of the built-in model.
+"""Token ids, words and sequence layout of the built-in models.
 
 A sequence is 24 word tokens, the begin-of-image token, each of the 16 rows closed by a newline token, and the
 end-of-image token. Its length never changes, so conditional and unconditional sequences share one batch exactly.
@@ -6,7 +6,8 @@ end-of-image token. Its length never changes, so conditional and unconditional s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -16,8 +17,9 @@ from ...prompt_habits import split_words
 
 TEXT_LENGTH = 24
 PAD, UNKNOWN, UNCONDITION = 0, 1, 2
-_FIRST_WORD = 3
-_SYNONYMS = {
+FIRST_WORD = 3
+SHAPES = "shapes"
+_SHAPES_SYNONYMS = {
     "grey": "gray", "disc": "circle", "disk": "circle", "ball": "circle", "box": "square", "rhombus": "diamond",
     "plus": "cross", "violet": "purple", "beneath": "under", "image": "picture", "photo": "picture",
     "drawing": "picture", "backdrop": "background", "stripes": "striped", "dots": "dotted", "checked": "checkered",
@@ -26,17 +28,24 @@ _SYNONYMS = {
 
 @dataclass(frozen=True)
 class BuiltinLayout:
-    """Where everything lies in the vocabulary and in the sequence of the built-in model."""
+    """Where everything lies in the vocabulary and in the sequence of a built-in model.
+
+    world: what it draws; synonyms: words that stand for one of `words`; skips_unknown: whether words that the model
+    does not know are left out of the sequence, or keep their place in it as UNKNOWN.
+    """
 
     words: tuple[str, ...]
     codebook_size: int
     height: int = 16
     width: int = 16
+    world: str = SHAPES
+    synonyms: Mapping[str, str] = field(default_factory=lambda: _SHAPES_SYNONYMS)
+    skips_unknown: bool = False
 
     @property
     def begin_image(self) -> int:
         """Token id before the first row."""
-        return _FIRST_WORD + len(self.words)
+        return FIRST_WORD + len(self.words)
 
     @property
     def end_image(self) -> int:
@@ -70,16 +79,17 @@ class BuiltinLayout:
 
     def known_words(self, text: str) -> list[tuple[str, bool]]:
         """The words and signs of a prompt in order, as they are written, each with whether the model knows it."""
-        return [(written, _SYNONYMS.get(plain, plain) in self._ids) for written, plain in split_words(text)]
+        return [(written, self.synonyms.get(plain, plain) in self._ids) for written, plain in split_words(text)]
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {word: _FIRST_WORD + i for i, word in enumerate(self.words)}
+        return {word: FIRST_WORD + i for i, word in enumerate(self.words)}
 
     def word_ids(self, text: str) -> list[int]:
-        """A token id for each Latin word of a prompt; words in other scripts and signs have none."""
+        """A token id for each Latin word of a prompt that is not skipped; other scripts and signs have none."""
         plain_words = (plain for _, plain in split_words(text) if plain)
-        return [self._ids.get(_SYNONYMS.get(plain, plain), UNKNOWN) for plain in plain_words]
+        ids = [self._ids.get(self.synonyms.get(plain, plain), UNKNOWN) for plain in plain_words]
+        return [number for number in ids if not self.skips_unknown or number != UNKNOWN]
 
     def encode_text(self, text: str) -> list[int]:
         """The 24 token ids of a prompt; an empty one is the unconditional prompt, a longer one loses its tail."""

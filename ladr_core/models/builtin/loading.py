@@ -1,4 +1,4 @@
-"""The model in the box: weights that ship with the pack (see MODEL_CARD.md) and the function that loads them."""
+"""The models in the box: weights that ship with the pack (see MODEL_CARD.md) and the function that loads them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import CheckpointError, cut
-from ...file_reading import parse_fields
+from ...file_reading import Fields, parse_fields
 from ...vq.contract import VQ_PREFIX
 from ...vq.patch_vq import PatchVQ, PatchVQConfig
 from ..llada import TRANSFORMER_PREFIX, LLaDAConfig, LLaDATransformer
-from .layout import BuiltinLayout
+from .layout import SHAPES, BuiltinLayout
 from .model import BuiltinDLLM
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
+EMOJI_WEIGHTS = Path(__file__).with_name("emoji.safetensors")
 CONFIG_KEY = "ladr_builtin"
 
 
@@ -32,7 +33,8 @@ def load_builtin(
     """Load the built-in model; raises CheckpointError where the file is missing, damaged or of another kind."""
     from safetensors import SafetensorError, safe_open
 
-    restore = "install the pack again to restore it" if path == WEIGHTS else "export or download it again"
+    shipped = path in (WEIGHTS, EMOJI_WEIGHTS)
+    restore = "install the pack again to restore it" if shipped else "export or download it again"
     if not path.is_file():
         raise CheckpointError(f"{path.name} is missing from {path.parent}: {restore}.")
     try:
@@ -45,7 +47,7 @@ def load_builtin(
         raise CheckpointError(f"{path.name} is not a built-in model: it has no {CONFIG_KEY} in its metadata.")
     config = parse_fields(description, f"{path.name} ({CONFIG_KEY})", restore)
     vq_sizes, sizes = PatchVQConfig.from_dict(config.below("vq")), LLaDAConfig.from_dict(config.below("transformer"))
-    layout = BuiltinLayout(config.texts("words"), vq_sizes.codebook_size)
+    layout = _layout(config, vq_sizes.codebook_size)
     if sizes.embedding_size != layout.vocabulary_size:
         given = f"{len(layout.words)} words for an embedding of {sizes.embedding_size} rows"
         raise CheckpointError(f"{path.name} has a damaged description ({CONFIG_KEY}: {given}): {restore}.")
@@ -68,6 +70,18 @@ def load_builtin(
         module.load_state_dict(own, strict=True, assign=True)
         module.eval().requires_grad_(False)
     return BuiltinDLLM(transformer, vq, layout)
+
+
+def _layout(config: Fields, codebook_size: int) -> BuiltinLayout:
+    """The layout that a file describes; the first files describe no world, grid or synonyms, and are of the shapes."""
+    given: dict[str, Any] = {"world": config.text("world", SHAPES)}
+    if "synonyms" in config:
+        synonyms = config.below("synonyms")
+        given["synonyms"] = {word: synonyms.text(word) for word in synonyms}
+    if "grid" in config:
+        given |= {side: config.below("grid").whole(side, 1, 128) for side in ("height", "width")}
+    given["skips_unknown"] = config.flag("skips_unknown", False)
+    return BuiltinLayout(config.texts("words"), codebook_size, **given)
 
 
 def _check_tensors(path: Path, module: nn.Module, prefix: str, tensors: Mapping[str, Tensor], restore: str) -> None:

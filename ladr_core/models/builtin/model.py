@@ -47,10 +47,9 @@ class BuiltinDenoiser:
 class BuiltinDLLM:
     """The loaded built-in model; see `ladr_core.models.contract.DLLM`."""
 
-    name = "builtin-shapes"
-
     def __init__(self, transformer: LLaDATransformer, vq: PatchVQ, layout: BuiltinLayout):
         self.transformer, self.vq, self.layout = transformer, vq, layout
+        self.name = "builtin-" + layout.world
         self.codebook_size, self.cell_pixels = layout.codebook_size, vq.cell_pixels
         self.default_grid = TokenGrid(layout.height, layout.width)
 

@@ -15,7 +15,9 @@ RELATION_PHRASES = {
     "above": ("above", "over"),
     "below": ("below", "under"),
 }
-_PLAIN_WORDS = "a an one two three four five 2 3 4 5 and with on in at to of the left right above over below under picture"
+_PLAIN_WORDS = (
+    "a an one two three four five 2 3 4 5 and with on in at to of the left right above over below under picture"
+)
 VOCABULARY = tuple(
     dict.fromkeys(
         _PLAIN_WORDS.split()
@@ -29,9 +31,10 @@ VOCABULARY = tuple(
 SYNONYMS = {word: noun.plural_name if word.endswith("s") or word in ("octopi", "cacti") else noun.name
             for noun in NOUNS for word in noun.synonyms}  # fmt: skip
 SYNONYMS |= {
-    "ocean": "sea", "water": "sea", "lake": "sea", "beach": "sand", "desert": "sand", "grass": "meadow", "field": "meadow",
-    "lawn": "meadow", "desk": "table", "wood": "table", "ice": "snow", "winter": "snow", "indoors": "room", "air": "sky",
-    "beneath": "under", "underneath": "under", "beside": "with", "photo": "picture", "image": "picture",
+    "ocean": "sea", "water": "sea", "lake": "sea", "beach": "sand", "desert": "sand", "grass": "meadow",
+    "field": "meadow", "lawn": "meadow", "desk": "table", "wood": "table", "ice": "snow", "winter": "snow",
+    "indoors": "room", "air": "sky", "beneath": "under", "underneath": "under", "beside": "with",
+    "photo": "picture", "image": "picture",
     "drawing": "picture", "violet": "purple", "crimson": "red", "golden": "yellow", "lime": "green", "azure": "blue",
     "1": "one", "single": "one",
 }  # fmt: skip

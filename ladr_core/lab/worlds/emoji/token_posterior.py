@@ -55,6 +55,11 @@ class TokenPosterior:
             key: np.where(sprite == EMPTY, self._empty_at_places, sprite) for key, sprite in codes.sprites.items()
         }  # [V, P, 16] each
 
+    @property
+    def cells(self) -> int:
+        """Number of cells (N)."""
+        return self._empty.shape[1]
+
     def tokens(self, scene: Scene) -> np.ndarray:
         """Codebook indices [N] of a scene."""
         background = self.backgrounds.index(scene.background.tint)

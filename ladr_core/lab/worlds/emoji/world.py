@@ -1,4 +1,4 @@
-"""The emoji world: things from Noto Emoji at nine places before painted backgrounds, 256 x 256 pixels, 16 x 16 cells."""
+"""The emoji world: things from Noto Emoji at nine places on painted backgrounds, 256 x 256 pixels, 16 x 16 cells."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class EmojiWorld:
             nouns, colors = nouns * count, colors * count
         background = Background(self.backgrounds[rng.integers(len(self.backgrounds))])
         things = zip(nouns, colors, boxes)
-        objects = tuple(SceneObject(noun, color, *box, SPRITE_CELLS) for noun, color, box in things)
+        objects = tuple(SceneObject(noun, color, row, column, SPRITE_CELLS) for noun, color, (row, column) in things)
         return Scene(category, objects, background, relation)
 
     def _color(self, noun: str, named: bool, rng: np.random.Generator) -> str:
