@@ -16,7 +16,7 @@ from ..ladr_core.checkpoint.header import LARGEST_HEADER, read_header
 from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
 from ..ladr_core.errors import CheckpointError, InputError
 from ..ladr_core.file_reading import open_regular, read_fields
-from ..ladr_core.models.builtin.loading import CONFIG_KEY, WEIGHTS
+from ..ladr_core.models.builtin.loading import CONFIG_KEY, shipped_models
 from ..ladr_core.models.families import FAMILIES, find_family
 from .folder_listing import read_folder
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FOLDER_KEY = "dllm"
 SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
-BUILTIN = "built-in shapes"
+_BUILT_IN = "built-in "  # before the name of what a model in the box draws
 _VQ_NAMES = {family.vq_folder + ".safetensors" for family in FAMILIES}  # an image tokenizer beside its model
 _MOST_NAMES = 8  # under which one folder is listed, where links give it more than one
 _DEEPEST = 24  # folders within folders
@@ -39,19 +39,20 @@ def register_model_folder() -> None:
 
 
 def list_checkpoints() -> list[str]:
-    """The built-in model, then the dLLM checkpoints of the model folders, with forward slashes."""
+    """The built-in models, then the dLLM checkpoints of the model folders, with forward slashes."""
     found: dict[str, None] = {}
     for key in SEARCHED_KEYS:
         for root in _roots(key):
             for path in _checkpoints(root, ours=key == FOLDER_KEY):
                 found.setdefault(path.relative_to(root).as_posix())
-    return [BUILTIN, *sorted(found, key=str.lower)]
+    return [*(_BUILT_IN + world for world in shipped_models()), *sorted(found, key=str.lower)]
 
 
 def checkpoint_path(name: str) -> Path:
     """The folder or file of a choice of the loader; a name never leads out of the model folders."""
-    if name == BUILTIN:
-        return WEIGHTS
+    built_in = shipped_models().get(str(name).removeprefix(_BUILT_IN)) if str(name).startswith(_BUILT_IN) else None
+    if built_in is not None:
+        return built_in
     relative = str(name).replace("\\", "/")
     parts = relative.split("/")
     if any(part in ("", ".", "..") or ":" in part or "\0" in part for part in parts):

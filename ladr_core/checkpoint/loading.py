@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..mapped_files import note_mapped
-from ..models.builtin.loading import CONFIG_KEY, WEIGHTS, load_builtin
+from ..models.builtin.loading import CONFIG_KEY, load_builtin, shipped_models
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
 from .header import read_header
@@ -46,7 +46,7 @@ def load_dllm(
     """
     path = Path(path)
     is_file = path.suffix == ".safetensors" and path.is_file()
-    if path == WEIGHTS or (is_file and CONFIG_KEY in read_header(path).metadata):
+    if path in shipped_models().values() or (is_file and CONFIG_KEY in read_header(path).metadata):
         kept = torch.float32 if dtype is None else dtype
         return load_builtin(path, operations=operations, vq_operations=operations, dtype=kept, device=device)
     started = time.perf_counter()

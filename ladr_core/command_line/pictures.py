@@ -54,15 +54,17 @@ def load_model(place: str, device: Any, dtype: str = AUTO, vq: Path | None = Non
     import torch
 
     from ..checkpoint import load_dllm
-    from ..models.builtin.loading import WEIGHTS, BuiltinDLLM
+    from ..models.builtin.loading import BuiltinDLLM, shipped_models
 
     wanted = find_dtype(dtype)
     if wanted is None and device.type == "cpu":
         wanted = torch.float32
-    path = WEIGHTS if place == BUILTIN else Path(place).expanduser()
+    shipped = shipped_models()
+    names = {BUILTIN: next(iter(shipped.values()))} | {f"{BUILTIN}-{world}": path for world, path in shipped.items()}
+    path = names.get(place) or Path(place).expanduser()
     for name, given in (("checkpoint", path), ("vq", vq)):
         if given is not None and not _exists(given):
-            or_else = f", or {BUILTIN}" if name == "checkpoint" else ""
+            or_else = ", or " + ", ".join(names) if name == "checkpoint" else ""
             raise CheckpointError(f"{name}: there is no file or folder {cut(given)}; give its path{or_else}.")
     model = load_dllm(path, dtype=wanted, device=device, vq_path=vq)
     if isinstance(model, BuiltinDLLM):

@@ -54,7 +54,7 @@ class LeavesOutBranches(Protocol):
 class DLLM(Protocol):
     """A loaded model: names, sizes, the network that ComfyUI moves between devices, and its VQ tokenizer."""
 
-    name: str  # "builtin-shapes", "lumina-dimoo", "mmada"
+    name: str  # "builtin-shapes", "builtin-emoji", "lumina-dimoo", "mmada"
     codebook_size: int
     cell_pixels: int  # pixels per cell side
     default_grid: TokenGrid

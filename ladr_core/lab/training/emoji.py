@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,28 +59,32 @@ def draw_crowded(world: EmojiWorld, posterior: TokenPosterior, count: int,
     return np.stack(pictures), np.stack(codes), boxes
 
 
-def train_emoji_vq(folder: Path, *, minutes: float, batch: int = 6, seed: int = 0) -> None:
+def train_emoji_vq(folder: Path, *, minutes: float, batch: int = 6, seed: int = 0,
+                   world: EmojiWorld | None = None) -> None:
     """Train (or go on training) the tokenizer in `folder`, on one thread, until `minutes` are spent in all."""
     torch.set_num_threads(1)
-    world = EmojiWorld()
+    world = world or EmojiWorld()
     codes = assign_codes(world.sprites)
     draw = partial(draw_crowded, world, TokenPosterior(codes))
     train_assigned_vq(vq_config(codes), draw, folder, minutes=minutes, batch=batch, seed=seed)
 
 
 def train_emoji_transformer(folder: Path, *, minutes: float, batch: int = 32, seed: int = 0,
-                            trajectories: float = 0.0) -> None:
-    """Train (or go on training) the transformer in `folder`, on one thread; it begins as the shapes model."""
+                            trajectories: float = 0.0, world: EmojiWorld | None = None, **sizes: Any) -> None:
+    """Train (or go on training) the transformer in `folder`, on one thread.
+
+    It begins as the shapes model, or from nothing where `sizes` (width, layers) are given.
+    """
     torch.set_num_threads(1)
-    world = EmojiWorld()
+    world = world or EmojiWorld()
     codes = assign_codes(world.sprites)
     train_emoji(world, codes, codebook_size(codes), folder, minutes=minutes, batch=batch, seed=seed,
-                shapes=load_builtin(), trajectories=trajectories)
+                shapes=None if sizes else load_builtin(), trajectories=trajectories, **sizes)
 
 
-def export_emoji(folder: Path, target: Path) -> dict:
+def export_emoji(folder: Path, target: Path, world: EmojiWorld | None = None) -> dict:
     """Write the averaged transformer and the tokenizer, both float16, to `target`; returns a record."""
-    world = EmojiWorld()
+    world = world or EmojiWorld()
     codes = assign_codes(world.sprites)
     vq_state = torch.load(folder / "vq.pt", weights_only=True)
     state = torch.load(folder / "transformer.pt", weights_only=True)

@@ -19,7 +19,13 @@ from .model import BuiltinDLLM
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 EMOJI_WEIGHTS = Path(__file__).with_name("emoji.safetensors")
+_SHIPPED = {"shapes": WEIGHTS, "emoji": EMOJI_WEIGHTS}
 CONFIG_KEY = "ladr_builtin"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Files of the models in the box by the world they draw, the default first."""
+    return {world: path for world, path in _SHIPPED.items() if world == SHAPES or path.is_file()}
 
 
 def load_builtin(
@@ -33,8 +39,7 @@ def load_builtin(
     """Load the built-in model; raises CheckpointError where the file is missing, damaged or of another kind."""
     from safetensors import SafetensorError, safe_open
 
-    shipped = path in (WEIGHTS, EMOJI_WEIGHTS)
-    restore = "install the pack again to restore it" if shipped else "export or download it again"
+    restore = "install the pack again to restore it" if path in _SHIPPED.values() else "export or download it again"
     if not path.is_file():
         raise CheckpointError(f"{path.name} is missing from {path.parent}: {restore}.")
     try:

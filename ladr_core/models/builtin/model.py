@@ -1,4 +1,4 @@
-"""The built-in model: a small LLaDA transformer on the shapes world, 128 x 128 pixels as 16 x 16 cells."""
+"""The built-in models: a small LLaDA transformer on a world of drawn scenes, 16 x 16 cells."""
 
 from __future__ import annotations
 
