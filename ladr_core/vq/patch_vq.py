@@ -1,4 +1,4 @@
-"""The built-in models' VQ tokenizer: one codebook index per square patch, decoded with its neighbours in view.
+"""The built-in models' VQ tokenizer: one codebook index per square patch, decoded with its neighbors in view.
 
 The encoder sees one patch only, so the same patch has the same index wherever it lies; the decoder is a small
 convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes as in Yu et al.,

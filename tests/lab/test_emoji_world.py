@@ -68,7 +68,7 @@ def test_plurals_with_articles_read_as_english():
     sky = Background("sky")
     assert WORLD.plain_caption(Scene("counting", (octopus,) * 3, sky)) == "three octopuses"
     assert WORLD.plain_caption(Scene("two", (octopus, apple), sky)) == "an octopus and an apple"
-    red = replace(apple, colour="red")
+    red = replace(apple, color="red")
     text = WORLD.plain_caption(Scene("position", (octopus, red), sky, "left"))
     assert text == "an octopus to the left of a red apple"
 
@@ -148,11 +148,11 @@ def minimally_wrong(scene: Scene) -> list[Scene]:
     wrong = [replace(scene, objects=other)]
     if scene.category == "counting":
         wrong += [replace(scene, objects=(*scene.objects, first)), replace(scene, objects=tuple(rest))]
-    if scene.category == "colour":
-        wrong.append(replace(scene, objects=(replace(first, colour="green" if first.colour != "green" else "blue"),)))
+    if scene.category == "color":
+        wrong.append(replace(scene, objects=(replace(first, color="green" if first.color != "green" else "blue"),)))
     if scene.category == "attribution":
         second = rest[0]
-        swapped = (replace(first, colour=second.colour), replace(second, colour=first.colour))
+        swapped = (replace(first, color=second.color), replace(second, color=first.color))
         wrong.append(replace(scene, objects=swapped))
     if scene.category == "position":
         wrong.append(replace(scene, objects=(rest[0], first)))
@@ -203,10 +203,10 @@ def _content(scene: Scene) -> tuple:
     things = scene.objects
     if scene.category == "counting":
         return things[0].shape, len(things)
-    if scene.category == "colour":
-        return things[0].shape, things[0].colour
+    if scene.category == "color":
+        return things[0].shape, things[0].color
     if scene.category == "attribution":
-        return (*(thing.shape for thing in things), *(thing.colour for thing in things))
+        return (*(thing.shape for thing in things), *(thing.color for thing in things))
     return tuple(thing.shape for thing in things)  # `single` has nothing to hold out
 
 

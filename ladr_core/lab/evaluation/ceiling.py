@@ -10,7 +10,7 @@ import torch
 
 from ...models.contract import DLLM
 from ..worlds.scene import CATEGORIES
-from .diversity import COLOUR_IS_FREE, colour_entropy, token_disagreement
+from .diversity import COLOR_IS_FREE, color_entropy, token_disagreement
 from .prompts import EvaluationPrompt, truth_scenes
 from .runner import judged_world, to_pictures
 from .statistics import wilson

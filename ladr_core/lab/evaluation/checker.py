@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..worlds.scene import FoundObject
-from ..worlds.shapes.world import COLOURS, SHAPES, inside
+from ..worlds.shapes.world import COLORS, SHAPES, inside
 from .components import connected_components
 
 COLOR_TOLERANCE = 62.0

@@ -27,7 +27,7 @@ from .configurations import Configuration, configuration_grid, from_preset
 from .plot import can_draw_labels, draw_plot
 from .prompts import HALVES, PER_CATEGORY, evaluation_prompts
 from .record import RecordFile
-from .results import best_of_each, reference_configuration, summarise
+from .results import best_of_each, reference_configuration, summarize
 from .runner import judged_world, measure_latency, model_fingerprint, run_benchmark
 from .sheet import draw_sheet
 from .tables import to_markdown

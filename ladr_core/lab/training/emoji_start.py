@@ -16,7 +16,7 @@ from ...models.builtin.model import BuiltinDLLM
 from ...models.llada import LLaDATransformer
 from ..worlds.emoji.nouns import NOUNS
 from ..worlds.shapes.token_posterior import TokenPosterior as ShapesPosterior
-from ..worlds.shapes.world import COLOURS, SHAPES, TINTS, ShapesWorld
+from ..worlds.shapes.world import COLORS, SHAPES, TINTS, ShapesWorld
 from .factored_tables import FactoredTables
 
 OWN = 0.5
@@ -76,7 +76,7 @@ def start_from_shapes(shapes: BuiltinDLLM, transformer: LLaDATransformer, tables
 def _fill_parts(tables: FactoredTables, names: list[str], effects: dict, own: dict[str, Tensor],
                 random: torch.Generator) -> None:
     """The part vectors, and each sprite code's own: what the sum of its parts lacks of the shapes model's row."""
-    colors, tints, nouns = list(COLOURS), list(TINTS), [noun.name for noun in NOUNS]
+    colors, tints, nouns = list(COLORS), list(TINTS), [noun.name for noun in NOUNS]
     kinds = (("embedding", tables.part_embedding, tables.own_embedding, OWN),
              ("head", tables.part_head, tables.own_head, 0.0))  # fmt: skip
     for kind, target, rest, share in kinds:

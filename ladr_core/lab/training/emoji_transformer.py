@@ -30,7 +30,7 @@ from .muon import Muon
 from .trajectories import TrajectoryStates
 from .transformer import CAPTION_DROPOUT, MovingAverage, builtin_config, mask_cells, object_cells, written_out_attention
 
-CATEGORY_SHARES = {"single": 0.08, "two": 0.2, "counting": 0.3, "colour": 0.08, "position": 0.16, "attribution": 0.18}
+CATEGORY_SHARES = {"single": 0.08, "two": 0.2, "counting": 0.3, "color": 0.08, "position": 0.16, "attribution": 0.18}
 BLOCK_RATE, PART_RATE, OWN_RATE = 0.006, 3e-3, 1e-3
 HEAD_STEPS = 100
 """Steps in which the head alone learns: to begin with it fits neither the network nor the codes."""

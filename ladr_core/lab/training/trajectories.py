@@ -1,6 +1,6 @@
 """States in the middle of the samplers' own runs, for training: what the network sees when it draws, mistakes included.
 
-The runs are those of the averaged network; each gives a few of its states, labelled with the exact conditionals. States
+The runs are those of the averaged network; each gives a few of its states, labeled with the exact conditionals. States
 that no scene fits, because a mistake lies in them, are dropped.
 """
 

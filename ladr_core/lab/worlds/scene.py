@@ -62,7 +62,7 @@ class FoundObject:
     """One object seen in a picture, in pixels; `overlap` says how well `shape` fits, which is None where none does."""
 
     shape: str | None
-    colour: str
+    color: str
     row: float
     column: float
     height: int

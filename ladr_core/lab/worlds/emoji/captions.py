@@ -49,7 +49,7 @@ def with_article(phrase: str) -> str:
 def _named(thing: SceneObject, several: bool = False) -> str:
     noun = BY_NAME[thing.shape]
     word = noun.plural_name if several else noun.name
-    return word if thing.colour == NATURAL else f"{thing.colour} {word}"
+    return word if thing.color == NATURAL else f"{thing.color} {word}"
 
 
 def plain_caption(scene: Scene) -> str:

@@ -17,7 +17,7 @@ from .sprites import SPRITE_CELLS
 from .world import COUNTS, PLACES, EmojiWorld, is_held_out
 
 _CENTER, _LEFT, _RIGHT, _TOP, _BOTTOM = PLACES[4], PLACES[3], PLACES[5], PLACES[1], PLACES[7]
-_ANYWHERE = {"single": [_CENTER], "colour": [_CENTER], "two": [_LEFT, _RIGHT], "attribution": [_LEFT, _RIGHT],
+_ANYWHERE = {"single": [_CENTER], "color": [_CENTER], "two": [_LEFT, _RIGHT], "attribution": [_LEFT, _RIGHT],
              "counting": [_CENTER, _LEFT, _RIGHT, _TOP, _BOTTOM]}  # fmt: skip
 _SIDES = {"left": [_LEFT, _RIGHT], "right": [_RIGHT, _LEFT], "above": [_TOP, _BOTTOM], "below": [_BOTTOM, _TOP]}
 
@@ -40,7 +40,7 @@ class JudgedEmoji(EmojiWorld):
         colored = [(noun, color) for noun in nouns for color in self.sprites.colors(noun)]
         if category == "single":
             yield from ((noun,) for noun in nouns)
-        elif category == "colour":
+        elif category == "color":
             yield from colored
         elif category == "counting":
             yield from ((noun, count) for noun in nouns for count in COUNTS)
@@ -67,7 +67,7 @@ class JudgedEmoji(EmojiWorld):
         relation = content[2] if category == "position" else None
         if category == "counting":
             nouns, colors = nouns * content[1], (NATURAL,) * content[1]
-        elif category == "colour":
+        elif category == "color":
             colors = content[1:]
         elif category == "attribution":
             colors = content[2:]
@@ -78,7 +78,7 @@ class JudgedEmoji(EmojiWorld):
     def with_content(self, scene: Scene, wanted: Scene) -> Scene:
         """The scene's places and background with the nouns and colors of another."""
         things = (
-            replace(placed, shape=thing.shape, colour=thing.colour)
+            replace(placed, shape=thing.shape, color=thing.color)
             for placed, thing in zip(scene.objects, wanted.objects)
         )
         return replace(scene, objects=tuple(things))

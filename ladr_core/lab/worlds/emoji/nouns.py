@@ -1,4 +1,4 @@
-"""What the emoji world can show: nouns with their icon, plural and synonyms, and the colours some of them come in."""
+"""What the emoji world can show: nouns with their icon, plural and synonyms, and the colors some of them come in."""
 
 from __future__ import annotations
 

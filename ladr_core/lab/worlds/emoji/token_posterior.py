@@ -66,7 +66,7 @@ class TokenPosterior:
         codes = self._empty[background].copy()
         for thing in scene.objects:
             place = PLACES.index((thing.row, thing.column))
-            codes[PLACE_CELLS[place]] = self._shown[thing.shape, thing.colour][background, place]
+            codes[PLACE_CELLS[place]] = self._shown[thing.shape, thing.color][background, place]
         return codes
 
     def entries(self, scene: Scene, caption: Caption, masked: np.ndarray) -> Entries | None:
@@ -80,7 +80,7 @@ class TokenPosterior:
         prior = (free[BETWEEN] | (self._empty[:, BETWEEN] == masked[BETWEEN])).all(-1).astype(float)
         if caption.names_background:
             prior *= np.array([name == scene.background.tint for name in self.backgrounds])
-        keys = list(dict.fromkeys((thing.shape, thing.colour) for thing in scene.objects))
+        keys = list(dict.fromkeys((thing.shape, thing.color) for thing in scene.objects))
         fits = [(free_places | (self._shown[key] == at_places)).all(-1) for key in keys]
         if len(keys) == 1:
             weights, background = _several(fits[0], empty, prior, len(scene.objects))

@@ -42,7 +42,7 @@ class EmojiWorld:
         picture = background_pixels(scene.background.tint).copy()
         for thing in scene.objects:
             top, left, side = thing.row * CELL_PIXELS, thing.column * CELL_PIXELS, thing.size * CELL_PIXELS
-            sprite = self.sprites.pixels[thing.shape, thing.colour]
+            sprite = self.sprites.pixels[thing.shape, thing.color]
             box = picture[top : top + side, left : left + side]
             box += sprite[..., 3:] * (sprite[..., :3] * 255 - box)
         return np.rint(picture).astype(np.uint8)
@@ -65,15 +65,15 @@ class EmojiWorld:
         return scene, self.caption(scene, rng)
 
     def _draw(self, rng: np.random.Generator, category: str) -> Scene | None:
-        count = {"single": 1, "colour": 1, "counting": COUNTS[rng.integers(len(COUNTS))]}.get(category, 2)
+        count = {"single": 1, "color": 1, "counting": COUNTS[rng.integers(len(COUNTS))]}.get(category, 2)
         boxes = [PLACES[i] for i in rng.permutation(len(PLACES))[:count]]
         relation = RELATIONS[rng.integers(4)] if category == "position" else None
         if relation is not None and not stand_in_relation(boxes[0], boxes[1], relation):
             return None
-        choices = self._recolored if category in ("colour", "attribution") else self._nouns
+        choices = self._recolored if category in ("color", "attribution") else self._nouns
         different = 1 if category == "counting" else count
         nouns = [choices[i] for i in rng.permutation(len(choices))[:different]]
-        named = category in ("colour", "attribution") or (category != "single" and rng.random() < 0.15)
+        named = category in ("color", "attribution") or (category != "single" and rng.random() < 0.15)
         colors = [self._color(noun, named, rng) for noun in nouns]
         if category == "attribution" and colors[0] == colors[1]:
             return None
@@ -92,7 +92,7 @@ class EmojiWorld:
 def names_held_out(scene: Scene) -> bool:
     """Whether a caption of the scene names a pair of nouns, a (noun, number) or a (noun, color) that is held out."""
     nouns = [thing.shape for thing in scene.objects]
-    if any(thing.colour != NATURAL and is_held_out(thing.shape, thing.colour) for thing in scene.objects):
+    if any(thing.color != NATURAL and is_held_out(thing.shape, thing.color) for thing in scene.objects):
         return True
     if scene.category == "counting":
         return is_held_out(nouns[0], len(nouns))
