@@ -48,17 +48,19 @@ def run(
     timeout: float = 120.0,
     interrupt_at: int | None = None,
     metadata: dict[str, Any] | None = None,
+    preview_method: str | None = None,
 ) -> Run:
     """Queue a prompt and follow it to its end.
 
-    interrupt_at: stop when a node's progress reaches this value; metadata: what the page adds for pictures.
+    interrupt_at: stop when a node's progress reaches this value; metadata: what the page adds for pictures;
+    preview_method: what is chosen in the page's settings.
     """
     where, client = urllib.parse.urlsplit(server.url), uuid.uuid4().hex
     socket = WebSocket(where.hostname, where.port, f"/ws?clientId={client}")
     socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
     result = Run()
     try:
-        code, body = server.post("/prompt", _body(prompt, client, metadata))
+        code, body = server.post("/prompt", _body(prompt, client, metadata, preview_method))
         answer = json.loads(body)
         if code != 200 or answer.get("node_errors"):
             result.status, result.error = "invalid", json.dumps(answer)
@@ -71,9 +73,12 @@ def run(
     return result
 
 
-def _body(prompt: dict[str, Any], client: str, metadata: dict[str, Any] | None) -> dict[str, Any]:
-    extra = {} if metadata is None else {"extra_data": {"extra_pnginfo": metadata}}
-    return {"prompt": prompt, "client_id": client, **extra}
+def _body(
+    prompt: dict[str, Any], client: str, metadata: dict[str, Any] | None, preview_method: str | None
+) -> dict[str, Any]:
+    extra = {"extra_pnginfo": metadata, "preview_method": preview_method}
+    given = {name: value for name, value in extra.items() if value is not None}
+    return {"prompt": prompt, "client_id": client, **({"extra_data": given} if given else {})}
 
 
 def free(server: Server) -> None:

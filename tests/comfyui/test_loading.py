@@ -26,8 +26,10 @@ def test_the_server_shows_the_schemas_of_the_snapshot(server):
     for name, expected in json.loads(SNAPSHOT.read_text(encoding="utf-8")).items():
         node = server.get(f"/object_info/{name}")[name]
         assert (node["display_name"], node["category"]) == (expected["display_name"], expected["category"])
-        shown = node["input"]["required"]
-        assert list(shown) == [slot["id"] for slot in expected["inputs"]] == node["input_order"]["required"]
+        order = node["input_order"]
+        shown = {**node["input"]["required"], **node["input"].get("optional", {})}
+        assert [*order["required"], *order.get("optional", [])] == [slot["id"] for slot in expected["inputs"]]
+        assert order.get("optional", []) == [slot["id"] for slot in expected["inputs"] if slot.get("optional")]
         for slot in expected["inputs"]:
             kind, facts = shown[slot["id"]]
             assert kind == slot["type"] and facts["tooltip"]
@@ -68,8 +70,9 @@ def test_help_pages_and_translations_are_served(server):
         assert "LADR_Sampler" in texts[language]["nodeDefs"]
 
 
-def test_no_script_is_loaded_into_the_page(server):
-    assert not [path for path in server.get("/extensions") if "ComfyUI-LADR" in path]
+def test_one_script_is_loaded_into_the_page(server):
+    found = [path for path in server.get("/extensions") if "ComfyUI-LADR" in path]
+    assert found == ["/extensions/ComfyUI-LADR/run_result.js"]
 
 
 def test_templates_are_offered_with_their_pictures(server):
