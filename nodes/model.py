@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..ladr_core.errors import InputError
 from ..ladr_core.models.contract import DLLM, Prompt
-from ..ladr_core.models.llada import dot_product_attention
+from ..ladr_core.models.llada import LLaDATransformer, dot_product_attention
 from ..ladr_core.models.memory import run_bytes, run_bytes_of_prompts
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.settings import SamplerSettings
@@ -29,7 +29,21 @@ class ModelConfig:
         self.sampling_settings: dict[str, Any] = {}
 
 
-class DLLMModel(torch.nn.Module):
+class AskedByNodes(torch.nn.Module):
+    """A module of which nodes for other models ask parts that it does not have."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # it stays one, as many nodes only look whether something is there
+            raise AttributeError(str(refuse_use(f"a model with {name}"))) from None
+
+
+class AskedTransformer(AskedByNodes, LLaDATransformer):
+    """The transformer as nodes find it behind a MODEL."""
+
+
+class DLLMModel(AskedByNodes):
     """Holds the transformer as `diffusion_model`, where core's LoRA and merge nodes look for weights."""
 
     def __init__(self, dllm: DLLM, vae: Any) -> None:
@@ -82,6 +96,7 @@ def make_model(dllm: DLLM, vae: Any) -> comfy.model_patcher.ModelPatcher:
     """Wrap a loaded dLLM for ComfyUI's memory management."""
     load_device = comfy.model_management.get_torch_device()
     dllm.transformer.attention = attention
+    dllm.transformer.__class__ = AskedTransformer
     model = DLLMModel(dllm, vae)
     # bfloat16 or float32 where the card is not good at the weights' own dtype: these models were trained in bfloat16,
     # and their activations may leave the range of float16, which only a file in float16 is computed in.

@@ -25,7 +25,13 @@ class ShowLatent:
     def show(self, latent):
         samples = latent["samples"]
         extra = {k: v for k, v in latent.items() if k not in ("samples", "noise_mask")}
-        return shown({"samples": samples.tolist(), "dtype": str(samples.dtype), "extra": json.loads(json.dumps(extra))})
+        return shown(
+            {
+                "samples": samples.tolist(),
+                "dtype": str(samples.dtype),
+                "extra": json.loads(json.dumps(extra, default=lambda v: type(v).__name__)),
+            }
+        )
 
 
 class ShowImage:
