@@ -42,6 +42,12 @@ class AskedByNodes(torch.nn.Module):
 class AskedTransformer(AskedByNodes, LLaDATransformer):
     """The transformer as nodes find it behind a MODEL."""
 
+    def forward(self, token_ids: Tensor, *more: Any, **named: Any) -> Tensor:
+        """The same, for token ids only: detectors hand it a picture."""
+        if not isinstance(token_ids, Tensor) or token_ids.is_floating_point():
+            raise refuse_use("a model that reads pictures")
+        return super().forward(token_ids, *more, **named)
+
 
 class DLLMModel(AskedByNodes):
     """Holds the transformer as `diffusion_model`, where core's LoRA and merge nodes look for weights."""
