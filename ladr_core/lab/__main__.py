@@ -14,6 +14,7 @@ PROGRAMS = {
     "card_memory": ("benchmarks.card_memory", "bytes that a run needs on cards of several sizes"),
     "speed_lumina": ("benchmarks.official_lumina", "seconds and memory beside the official Lumina-DiMOO"),
     "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),
+    "how_it_works": ("benchmarks.how_it_works", "draw the pictures of docs/how_it_works.md"),
     "fill_docs": ("benchmarks.fill_docs", "fill the tables of the documents from docs/results"),
 }
 MISTAKE = 2  # exit code

@@ -1,4 +1,4 @@
-"""The README: generated parts up to date, links and pictures there, commands and examples that work."""
+"""README and docs: generated parts up to date, links and pictures there, commands and examples that work."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from types import ModuleType
 import pytest
 
 from ladr_core.command_line import COMMANDS
+from ladr_core.lab.__main__ import PROGRAMS
 from ladr_core.models.builtin.loading import WEIGHTS
 from ladr_core.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 MOVED = {"evaluation", "training"}  # modules that only name the new place
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in DOCS)]
+LONGEST_README = 150
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +28,27 @@ def program() -> ModuleType:
 
 
 def test_generated_parts_are_up_to_date(program: ModuleType):
-    assert set(re.findall(r"<!-- generated: (\w+) -->", TEXT)) == set(program.PARTS)
-    assert program.filled(TEXT) == TEXT, "run: python -m ladr_core.lab fill_docs"
+    texts = {path: path.read_text(encoding="utf-8") for path in program.pages()}
+    used = {name for text in texts.values() for name in re.findall(r"<!-- generated: (\w+) -->", text)}
+    assert {name for name in used if not name.startswith("cards_")} == set(program.PARTS)
+    old = [path.name for path, text in texts.items() if program.filled(text) != text]
+    assert not old, "run: python -m ladr_core.lab fill_docs"
+
+
+def test_every_document_is_linked_from_the_readme_or_another():
+    texts = [TEXT, *(path.read_text(encoding="utf-8") for path in DOCS)]
+    assert not [path.name for path in DOCS if not any(f"{path.name})" in text for text in texts)]
+
+
+def test_the_readme_is_short():
+    assert len(TEXT.splitlines()) <= LONGEST_README
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_within_the_repository_lead_somewhere(document: str):
     text = (ROOT / document).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
-    assert not [link for link in links if not (ROOT / link).exists()]
+    assert not [link for link in links if not ((ROOT / document).parent / link).exists()]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -51,7 +66,9 @@ def test_first_screen_has_picture_install_and_first_image():
 def test_commands_in_the_readme_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)\b", TEXT)) - {"an"} <= targets
-    assert set(re.findall(r"python -m ladr_core ([a-z]+)", TEXT)) <= set(COMMANDS)
+    everything = TEXT + "".join(path.read_text(encoding="utf-8") for path in DOCS)
+    assert set(re.findall(r"python -m ladr_core ([a-z]+)", everything)) <= set(COMMANDS)
+    assert set(re.findall(r"python -m ladr_core\.lab ([a-z_]+)", everything)) <= set(PROGRAMS)
 
 
 def test_model_folder_and_presets_are_named():
@@ -66,7 +83,8 @@ def test_the_method_is_called_a_reconstruction():
 
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason="the built-in model's weights are not in this tree")
 def test_the_library_example_runs(capsys: pytest.CaptureFixture):
-    example = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     names: dict = {}
     exec(example, names)
     assert names["pictures"].shape == (1, 3, 128, 128)

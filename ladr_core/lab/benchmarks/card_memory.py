@@ -152,7 +152,7 @@ def recipes() -> tuple[Recipe, ...]:
     return tuple(recipe(card, model, side) for card in CARDS for model, side in PICTURES)
 
 
-_PARTS = ["tables in RAM", "sampling", "VQ model", "VAE Encode", "VAE Decode"]
+_PARTS = ["embedding, head", "sampling", "image tokenizer", "VAE Encode", "VAE Decode"]
 NEEDS_HEAD = ["model", "picture", *(f"`{name}`" for name in DTYPES), *_PARTS]
 
 
@@ -176,9 +176,9 @@ RECIPE_HEADS = {
         "pictures at once",
         "in RAM",
         "in RAM with `bfloat16`",
-        "VQ model + decode",
+        "image tokenizer + decode",
     ],
-    "zh": ["显存", "模型", "图像", "`dtype`", "一次几张", "留在内存", "`bfloat16` 时留在内存", "VQ 模型 + 解码"],
+    "zh": ["显存", "模型", "图像", "`dtype`", "一次几张", "留在内存", "`bfloat16` 时留在内存", "图像 tokenizer + 解码"],
 }
 
 

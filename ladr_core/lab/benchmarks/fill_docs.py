@@ -1,4 +1,4 @@
-"""Fill the generated parts of README.md from the settings records and from the result files.
+"""Fill the generated parts of README.md, docs/ and the loader's help page from the settings and the result files.
 
 `python -m ladr_core.lab fill_docs` writes them; with `--check` it only says whether they are up to date.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from ...presets import PRESETS, changed_values
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 
 RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
-README = RESULTS.parents[1] / "README.md"
+DOCS = RESULTS.parent
+README = DOCS.parent / "README.md"
 CATEGORIES = ("single", "two", "counting", "color", "position", "attribution")
 SHAPES = RESULTS / "shapes.json"
 HELP = README.parent / "web" / "docs" / "LADR_LoadDLLM"  # its pages in every language have the recipes too
@@ -49,6 +51,66 @@ def demo_caption() -> str:
         f"pictures. Lower row: LADR (preset {demo['preset']}), {last['nfe']:.0f} and {last['seconds']:.1f} s. Built-in "
         f"model, seed {pictures[0]['seed']} for all, {demo['machine']['cpu']}, {demo['device']}; `make demo` draws "
         "them again."
+    )
+
+
+def gains() -> str:
+    """What the pack gains, in five lines."""
+    from . import card_memory, reference_memory, speed_tables
+
+    demo = read(DEMO)
+    first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
+    pictures = len(first["pictures"])
+    best = speed_tables.best_speed_ups()
+    times = "; ".join(f"{case}, {ratio:.2f} times faster per step" for case, ratio in best.items())
+    needed = {kind: sum(parts.values()) / 1e9 for kind, parts in reference_memory.published_sums(False).items()}
+    small = card_memory.recipe(8, "Lumina-DiMOO", 1024)
+    lines = [
+        f"**Network evaluations**: {last['nfe'] / pictures:.0f} per picture above instead of "
+        f"{first['nfe'] / pictures:.0f}; {first['seconds'] / last['seconds']:.1f} times faster on a CPU.",
+        f"**Score** of the built-in model on a GenEval-like benchmark, against the best baseline of similar cost: "
+        f"{'; '.join(_preset_scores())}. [All samplers](docs/results.md)",
+        f"**Speed** beside the official code, same weights, reduced size, CPU: {times}. [How measured](docs/speed.md)",
+        f"**Memory** of Lumina-DiMOO at 1024 x 1024 in bfloat16, beside its layers: {needed['ours']:.1f} GB, official "
+        f"code {needed['official']:.1f} GB (computed, not measured). [All parts](docs/memory.md)",
+        f"**Small cards**: on 8 GB, Lumina-DiMOO at 1024 x 1024 runs in {small.dtype} with "
+        f"{math.ceil(small.in_ram * 10) / 10:.1f} GiB of its layers in RAM (computed). [Other cards](docs/memory.md)",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _preset_scores() -> list[str]:
+    """The score of each LADR preset beside the best baseline of similar cost, whoever wins."""
+    entries = {entry["name"]: entry for entry in read(SHAPES)["configurations"]}
+    lines = []
+    for entry in (entries[name] for name in (f"{p.sampler} {p.name}" for p in PRESETS.values()) if name in entries):
+        rivals = [d for d in entry.get("differences", []) if is_rival(d, entry) and d["to"] in entries]
+        line = f"`{entry['name']}` {100 * entry['overall']['value']:.1f} % with {entry['nfe']:.1f} evaluations"
+        if rivals:
+            best = max(rivals, key=lambda d: entries[d["to"]]["overall"]["value"])
+            score = 100 * entries[best["to"]]["overall"]["value"]
+            line += f" against {score:.1f} % with {best['nfe']:.1f} ({verdict(best['overall'])})"
+        lines.append(line)
+    return lines
+
+
+def is_rival(other: dict[str, Any], entry: dict[str, Any]) -> bool:
+    """Whether another configuration costs about as many evaluations as this one."""
+    return 0.75 < other["nfe"] / entry["nfe"] < 1.34
+
+
+def one_file() -> str:
+    """How to make one 8-bit file of a folder, and its size."""
+    from . import card_memory
+
+    config = card_memory.transformer_config("Lumina-DiMOO")
+    tokenizer = card_memory.vq_weight_bytes("Lumina-DiMOO")
+    half, eight = (
+        (card_memory.weight_bytes(config, dtype) + tokenizer) / 1e9 for dtype in card_memory.DTYPES.values()
+    )
+    return (
+        "`python -m ladr_core convert FOLDER FILE.safetensors --dtype float8_e4m3fn` makes one 8-bit file of a "
+        f"folder: {eight:.1f} GB in place of {half:.1f} GB for Lumina-DiMOO, computed from its tensors."
     )
 
 
@@ -91,7 +153,7 @@ def scores_table() -> str:
     result = read(SHAPES)
     machine, ceiling = result["machine"], result["ceiling"]
     reconstructed = [f"{100 * ceiling['reconstructed'][c]['value']:.1f}" for c in CATEGORIES]
-    rows = [["ceiling: VQ reconstructions", "", "", *reconstructed, f"{100 * ceiling['overall']:.1f}"]]
+    rows = [["ceiling: image tokenizer alone", "", "", *reconstructed, f"{100 * ceiling['overall']:.1f}"]]
     for entry in result["configurations"]:
         seconds = entry["seconds_alone"] if entry["seconds_alone"] is not None else entry["seconds_in_batch"]
         scores = [rate(entry["categories"][c]) for c in CATEGORIES]
@@ -100,16 +162,16 @@ def scores_table() -> str:
     words = (
         f"{result['prompts']} prompts x {result['repetitions']} seeds per row, percent of pictures that show what the "
         f"prompt says, 95 % intervals in brackets; {machine['cpu']}, {machine['threads']} threads, torch "
-        f"{machine['torch']}, {result['dtype']}. From [docs/results/shapes.json](docs/results/shapes.json)."
+        f"{machine['torch']}, {result['dtype']}. From [results/shapes.json](results/shapes.json)."
     )
     best = max(result["configurations"], key=lambda entry: entry["overall"]["value"])
     honest = (
-        f"The tokenizer's ceiling is {100 * ceiling['overall']:.1f} %; the best row, {best['name']}, has "
+        f"The image tokenizer's ceiling is {100 * ceiling['overall']:.1f} %; the best row, {best['name']}, has "
         f"{100 * best['overall']['value']:.1f} %."
     )
     worst = min(CATEGORIES, key=lambda category: best["categories"][category]["value"])
     if best["categories"][worst]["value"] < 0.85:
-        honest += f" What every row gets wrong is the small model's own fault, most of all `{worst}`."
+        honest += f" What no sampler gets right is the small model's own error, most of all in `{worst}`."
     return "\n\n".join([table(head, rows), words, honest, *comparisons(result)])
 
 
@@ -120,7 +182,7 @@ def comparisons(result: dict[str, Any]) -> list[str]:
         if entry["values"]["sampler"] == "baseline":
             continue
         for other in entry.get("differences", []):
-            if not 0.75 < other["nfe"] / entry["nfe"] < 1.34 and other["nfe"] != 64:
+            if not is_rival(other, entry) and other["nfe"] != 64:
                 continue
             lines.append(
                 f"- {entry['name']} ({entry['nfe']:.1f} NFE) minus {other['to']} ({other['nfe']:.1f} NFE): overall "
@@ -130,9 +192,9 @@ def comparisons(result: dict[str, Any]) -> list[str]:
     if not lines:
         return []
     return [
-        "Differences in percentage points on the same prompts and seeds, to the full baseline and to the honest rival, "
-        "the baseline with fewer steps and its own best settings. Cells first means `choose_then_sample`. Of twenty "
-        "such intervals one leaves out zero by chance:",
+        "Differences in percentage points on the same prompts and seeds: to the full baseline, and to the fair rival, "
+        "the baseline with fewer steps and settings tuned for it. \"Cells first\" means `choose_then_sample`. One in "
+        "twenty such intervals excludes zero by chance:",
         "\n".join(lines),
     ]
 
@@ -159,8 +221,8 @@ def oracle_table() -> str:
     rows = [[row["sampler"], f"{row['nfe']:.2f}", f"{row['excess']:.3f}"] for row in chosen]
     words = (
         f"{result['height']} x {result['width']} cells, {result['states']} states, {exact['samples']} grids per row; "
-        "distance is total variation beyond what as many exact draws have. All rows, also at other NFE: "
-        "[docs/results/potts.json](docs/results/potts.json)."
+        "distance is total variation beyond that of as many exact draws. All rows, also at other NFE: "
+        "[results/potts.json](results/potts.json)."
     )
     return table(["sampler", "NFE", "distance"], rows) + "\n\n" + words
 
@@ -194,6 +256,8 @@ def speed_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo_caption,
+    "gains": gains,
+    "one_file": one_file,
     "templates": templates,
     "settings": settings_table,
     "presets": presets_table,
@@ -204,8 +268,13 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
+def pages() -> list[Path]:
+    """All pages with generated parts."""
+    return [README, *sorted(DOCS.glob("*.md")), *sorted(HELP.glob("*.md"))]
+
+
 def filled(text: str) -> str:
-    """The README or a help page with its generated parts renewed."""
+    """A page with its generated parts renewed."""
 
     def renew(match: re.Match[str]) -> str:
         name, _, language = match[1].partition("_")
@@ -219,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write, or check with --check."""
     only_checks = "--check" in (arguments or ())
     changed = False
-    for page in (README, *sorted(HELP.glob("*.md"))):
+    for page in pages():
         text = page.read_text(encoding="utf-8")
         new = filled(text)
         changed |= new != text

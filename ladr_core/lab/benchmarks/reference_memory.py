@@ -39,7 +39,7 @@ def official_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: in
     ]
     parts = [
         {
-            "logits of all words": sum(logits) * sizes["embedding_size"] * itemsize,
+            "full-vocabulary logits": sum(logits) * sizes["embedding_size"] * itemsize,
             "image logits": 4 * side**2 * codebook * itemsize,  # of both branches, combined, and as probabilities
             "keys and values": _keys_and_values(sizes, kept, itemsize),
             "attention bias": tokens**2 * (4 + 1),  # in float32 and as a mask
@@ -59,7 +59,7 @@ def our_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: int, ca
     # Of both branches, combined, and one product; with ML-Cache also kept for the cells of both.
     guidance = side**2 * codebook * itemsize * (6 if cache else 4)
     return {
-        "logits of all words": 0,
+        "full-vocabulary logits": 0,
         "image logits": guidance if guidance > block else 0,
         "keys and values": _keys_and_values(sizes, both if cache else 0, itemsize),
         "attention bias": 0,

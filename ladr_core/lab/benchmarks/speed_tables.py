@@ -1,4 +1,4 @@
-"""The README's words and tables on speed and memory beside the official implementations, from the result files."""
+"""Words and tables of docs/speed.md: speed and memory beside the official implementations, from the result files."""
 
 from __future__ import annotations
 
@@ -27,23 +27,34 @@ def speed_section(table: Table) -> str:
     found = entries()
     if not found:
         return "`python -m ladr_core.lab speed_lumina` and `speed_mmada` compare with the official code."
-    links = ", ".join(f"[{path.name}](docs/results/{path.name})" for path in sorted({path for path, _ in found}))
+    links = ", ".join(f"[{path.name}](results/{path.name})" for path in sorted({path for path, _ in found}))
     machines = sorted({_machine(entry[part]) for _, entry in found for part in ("time", "memory") if part in entry})
     return "\n\n".join([
-        "The official code and ours, in alternation on the same random weights, each run in a process of its own. "
-        "**Reduced sizes on a CPU: no 8B weights and no GPU were at hand.** So this says which work is left out, not "
-        "how fast an 8B model is. Attention, which is the same work in both, weighs more than in 8B, and so does the "
-        "last layer, where ours computes the masked cells only; the head weighs less. Ratios are of the medians, in "
-        "brackets the least and most of the single repeats; other work ran on the machine, which the processor's "
-        "seconds show less than the clock's. Where a range includes 1, no difference is shown.",
+        "The official code and ours run in turn on the same random weights, each run in its own process. **Reduced "
+        "sizes on a CPU: no 8B weights and no GPU were available.** The tables show which work is left out, not how "
+        "fast an 8B model is. Attention, the same work in both, has a larger share than in an 8B model; so has the "
+        "last layer, where ours computes masked cells only; the output head has a smaller share. Ratios are of "
+        "medians, with the lowest and highest repeat in brackets. Other work ran on the machine, which affects CPU "
+        "seconds less than wall time. Where a range includes 1, no difference is shown.",
         _times(found, table),
-        f"The published code pads MMaDA's text to 513 places; the prompt here has {_mmada_prompt(found)} tokens with "
-        "its marks, and a longer one saves less. Without the padding, our default, bfloat16 rounds differently and "
-        "draws other tokens; the option `padded` keeps it and draws the same.",
+        f"The published code pads MMaDA's text to 513 positions. The prompt here has {_mmada_prompt(found)} tokens "
+        "with its special tokens; a longer prompt saves less. Ours does not pad by default, so bfloat16 rounds "
+        "differently and draws other tokens; the option `padded` draws the same ones.",
         _memory(found, table),
         _published(table),
         f"All runs: {links}; {'; '.join(machines)}.",
     ])  # fmt: skip
+
+
+def best_speed_ups() -> dict[str, float]:
+    """The largest median ratio per step of each model without ML-Cache, as shipped, by model and picture size."""
+    best: dict[str, float] = {}
+    for _, entry in entries():
+        case = entry["case"]
+        if "time" in entry and not case["cache"]:
+            name = f"{case['model']} at {16 * case['side']} x {16 * case['side']}"
+            best[name] = max(best.get(name, 0.0), entry["time"]["speed_up_per_step"]["ours"]["median"])
+    return best
 
 
 def _mmada_prompt(found: list[tuple[Path, dict[str, Any]]]) -> str:
@@ -66,7 +77,7 @@ def _times(found: list[tuple[Path, dict[str, Any]]], table: Table) -> str:
                 "yes" if time["same_tokens"][kind] else "no",
             ])  # fmt: skip
     head = [
-        "model and picture", "ours", "official s/step", "ours s/step", "times faster", "by processor's seconds",
+        "model and picture", "ours", "official s/step", "ours s/step", "times faster", "by CPU seconds",
         "end to end, s", "same tokens",
     ]  # fmt: skip
     return table(head, rows, 2)
@@ -102,7 +113,7 @@ def _memory(found: list[tuple[Path, dict[str, Any]]], table: Table) -> str:
     if not rows:
         return "Memory was not measured."
     head = ["model and picture", "ours", "vocabulary / codebook", "official MB", "ours MB", "saved MB", "computed MB"]
-    words = "Peak of what tensors hold beside the weights, every allocation counted, in MB of 10^6 bytes:"
+    words = "Peak memory of tensors beside the weights, every allocation counted, in MB of 10^6 bytes:"
     return words + "\n\n" + table(head, rows, 2)
 
 
@@ -115,12 +126,12 @@ def _published(table: Table) -> str:
                 "with" if cache else "without", kind, *(f"{size / 1e9:.2f}" for size in parts.values()),
                 f"{sum(parts.values()) / 1e9:.2f}",
             ])  # fmt: skip
-    head = ["ML-Cache", "code", *reference_memory.published_sums(False)["official"], "together"]
+    head = ["ML-Cache", "code", *reference_memory.published_sums(False)["official"], "total"]
     words = (
-        "The same sums for Lumina-DiMOO's published sizes at 1024 x 1024 in bfloat16, in GB of 10^9 bytes beside the "
-        "layers, **computed** by [reference_memory.py](ladr_core/lab/benchmarks/reference_memory.py), not measured. "
-        "Embedding and head of ours stay in RAM but for the rows a run uses, and ComfyUI loads the image tokenizer "
-        "before and after sampling; the other parts are those alive at the fullest moment:"
+        "The same for Lumina-DiMOO's published size at 1024 x 1024 in bfloat16, in GB of 10^9 bytes beside the "
+        "layers, **computed** by [reference_memory.py](../ladr_core/lab/benchmarks/reference_memory.py), not measured. "
+        "In ours, embedding and output head stay in RAM except for the rows a run uses, and ComfyUI loads the image "
+        "tokenizer before and after sampling. The other parts are those alive at peak memory:"
     )
     return words + "\n\n" + table(head, rows, 2)
 
