@@ -16,7 +16,7 @@ from ..ladr_core.checkpoint.header import LARGEST_HEADER, read_header
 from ..ladr_core.checkpoint.parts import SINGLE_FILE_KEY
 from ..ladr_core.errors import CheckpointError, InputError
 from ..ladr_core.file_reading import open_regular, read_fields
-from ..ladr_core.models.builtin.loading import CONFIG_KEY, shipped_models
+from ..ladr_core.models.builtin.loading import CONFIG_KEY, UPSCALER, shipped_models
 from ..ladr_core.models.families import FAMILIES, find_family
 from .folder_listing import read_folder
 
@@ -36,6 +36,8 @@ def register_model_folder() -> None:
     folder_paths.add_model_folder_path(FOLDER_KEY, folder)
     with contextlib.suppress(OSError):  # a read-only models folder is no reason not to load
         os.makedirs(folder, exist_ok=True)
+    if UPSCALER.is_file():  # a search path more, behind the user's own, so that Load Upscale Model lists it
+        folder_paths.add_model_folder_path("upscale_models", str(UPSCALER.parent))
 
 
 def list_checkpoints() -> list[str]:

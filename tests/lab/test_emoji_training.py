@@ -181,3 +181,28 @@ def test_crowded_pictures_come_with_their_codes():
     pictures, codes, boxes = draw_crowded(WORLD, TokenPosterior(CODES), 3, np.random.default_rng(0))
     assert pictures.shape == (3, 256, 256, 3) and codes.shape == boxes.shape == (3, 256)
     assert boxes.mean() > 0.2 and codes.max() < CODES.count
+
+
+def test_the_upscaler_learns_resumes_and_is_written_with_the_names_spandrel_knows(tmp_path):
+    from safetensors.torch import load_file
+
+    from ladr_core.lab.training.emoji import vq_config
+    from ladr_core.lab.training.upscaler import Compact, crops, export_upscaler, render_large, train_upscaler
+    from ladr_core.lab.worlds.emoji.sprites import Sprites
+    from ladr_core.vq.patch_vq import PatchVQ
+
+    large = Sprites({key: pixels.repeat(4, 0).repeat(4, 1) for key, pixels in WORLD.sprites.pixels.items()})
+    posterior, vq = TokenPosterior(CODES), PatchVQ(vq_config(CODES)).requires_grad_(False)
+    scene = WORLD.sample(np.random.default_rng(0))
+    reduced = render_large(scene, large).reshape(256, 4, 256, 4, 3).mean((1, 3))
+    assert np.abs(reduced * 255 - WORLD.render(scene)).mean() < 1.5
+    low, high = crops(WORLD, posterior, large, vq, 3, np.random.default_rng(1))
+    assert low.shape == (3, 3, 48, 48) and high.shape == Compact()(low).shape == (3, 3, 192, 192)
+    for minutes in (0.001, 0.01):
+        train_upscaler(WORLD, posterior, large, vq, tmp_path, minutes=minutes, batch=2)
+    assert torch.load(tmp_path / "upscaler.pt", weights_only=True)["step"] >= 2
+    assert export_upscaler(tmp_path, tmp_path / "x4.safetensors") <= 500_000
+    weights = load_file(tmp_path / "x4.safetensors")
+    assert weights["body.0.weight"].shape == (32, 3, 3, 3) and weights["body.1.weight"].shape == (32,)
+    last = max(int(name.split(".")[1]) for name in weights)
+    assert weights[f"body.{last}.weight"].shape == (3 * 4**2, 32, 3, 3)  # spandrel reads the scale off it

@@ -54,8 +54,11 @@ def start_at_patches(model: PatchVQ, pictures: np.ndarray, codes: np.ndarray) ->
 
 
 def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minutes: float, batch: int = 8,
-                      seed: int = 0, save_minutes: float = 2.0) -> None:
-    """Train (or go on training) in `folder` until `minutes` are spent in all; the rate falls to 0 by then."""
+                      seed: int = 0, save_minutes: float = 0.5) -> None:
+    """Train (or go on training) in `folder` until `minutes` of processor time are spent in all.
+
+    Processor time, not the clock, as the machine may do other work; the rate falls to 0 by then.
+    """
     torch.manual_seed(seed)
     model = PatchVQ(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
@@ -64,10 +67,10 @@ def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minute
     if step == 0:
         pictures, codes, _ = draw(96, rng)
         start_at_patches(model, pictures, codes)
-    started = saved = time.time()
+    started = saved = time.process_time()
     named: list[float] = []
     errors: list[float] = []
-    while (total := spent + time.time() - started) < minutes * 60:
+    while (total := spent + time.process_time() - started) < minutes * 60:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 100, 0.01 + 1.6 * (1 - total / (minutes * 60)))
         pictures, codes, things = draw(batch, rng)
@@ -87,10 +90,10 @@ def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minute
                     "things_db": round(-10 * float(np.log10(np.mean(errors[-50:]))), 2),
                     "minutes": round(total / 60, 2)}
             print(json.dumps(line), flush=True)
-        if time.time() - saved > save_minutes * 60:
-            saved = time.time()
+        if time.process_time() - saved > save_minutes * 60:
+            saved = time.process_time()
             save_training_state(folder / "vq.pt", model, optimizer, None, step, total)
-    save_training_state(folder / "vq.pt", model, optimizer, None, step, spent + time.time() - started)
+    save_training_state(folder / "vq.pt", model, optimizer, None, step, spent + time.process_time() - started)
 
 
 def losses(model: PatchVQ, pixels: Tensor, indices: Tensor, weight: Tensor) -> tuple[Tensor, float, float]:

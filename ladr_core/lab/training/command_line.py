@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...models.builtin.loading import EMOJI_WEIGHTS, WEIGHTS
+from ...models.builtin.loading import EMOJI_WEIGHTS, UPSCALER, WEIGHTS
 from ..worlds.judged import NAMES
 from ..worlds.shapes.world import PATTERNS, ShapesWorld
 from .export import export_builtin, start_from
@@ -14,11 +14,15 @@ from .transformer import MIRRORED_FROM, train_shapes_transformer
 from .vq import train_vq
 from .workers import run_workers
 
+STAGES = ("vq", "transformer", "export", "upscaler", "export_upscaler")
+EMOJI_STAGES = STAGES[3:]
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one stage of the training; each stage resumes from what the folder holds."""
     parser = argparse.ArgumentParser(prog="python -m ladr_core.lab train", description=__doc__)
-    parser.add_argument("stage", choices=("vq", "transformer", "export"), help="in this order")
+    parser.add_argument("stage", choices=STAGES,
+                        help="in this order; the upscaler is for --world emoji only")
     parser.add_argument("folder", type=Path, help="training state: vq.pt and transformer.pt")
     parser.add_argument("--minutes", type=float, default=10.0,
                         help="minutes of training: vq, of this call; transformer, in all, so that the rate falls to 0")
@@ -44,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.world == "emoji":
         _run_emoji(args)
         return
+    if args.stage in EMOJI_STAGES:
+        parser.error(f"stage: got {args.stage!r}; allowed: {', '.join(STAGES[:3])} without --world emoji.")
     patterns = tuple(args.patterns.split(","))
     if unknown := [p for p in patterns if p not in PATTERNS]:
         parser.error(f"--patterns: got {unknown[0]!r}; allowed: {', '.join(PATTERNS)}.")
@@ -69,13 +75,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run_emoji(args: argparse.Namespace) -> None:
-    """One stage of the emoji model; here `--minutes` is in all for both stages."""
-    from .emoji import export_emoji, train_emoji_transformer, train_emoji_vq  # needs the artwork's renderer
+    """One stage of the emoji model; here `--minutes` is processor time, in all, for every stage."""
+    from . import emoji, upscaler  # they need the artwork's renderer
 
+    folder = args.folder
     if args.stage == "vq":
-        train_emoji_vq(args.folder, minutes=args.minutes, batch=args.batch or 6, seed=args.seed)
+        emoji.train_emoji_vq(folder, minutes=args.minutes, batch=args.batch or 6, seed=args.seed)
     elif args.stage == "transformer":
-        train_emoji_transformer(args.folder, minutes=args.minutes, batch=args.batch or 32, seed=args.seed,
-                                trajectories=args.trajectories)
+        emoji.train_emoji_transformer(folder, minutes=args.minutes, batch=args.batch or 32, seed=args.seed,
+                                      trajectories=args.trajectories)
+    elif args.stage == "upscaler":
+        emoji.train_emoji_upscaler(folder, minutes=args.minutes, batch=args.batch or 8, seed=args.seed)
+    elif args.stage == "export":
+        print(emoji.export_emoji(folder, args.out or EMOJI_WEIGHTS))
     else:
-        print(export_emoji(args.folder, args.out or EMOJI_WEIGHTS))
+        print(upscaler.export_upscaler(folder, args.out or UPSCALER))

@@ -1,4 +1,4 @@
-"""The emoji model's stages: its tokenizer, its transformer, and the file made of both."""
+"""The emoji model's stages: its tokenizer, its transformer, the file made of both, and its upscaler."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ...models.builtin.layout import BuiltinLayout
 from ...models.builtin.loading import CONFIG_KEY, load_builtin
 from ...models.llada import TRANSFORMER_PREFIX
 from ...vq.contract import VQ_PREFIX
-from ...vq.patch_vq import PatchVQConfig
+from ...vq.patch_vq import PatchVQ, PatchVQConfig
 from ..worlds.emoji.backgrounds import BACKGROUNDS
 from ..worlds.emoji.captions import SYNONYMS
 from ..worlds.emoji.codes import Codes, assign_codes
-from ..worlds.emoji.sprites import CELL_PIXELS, SPRITE_CELLS
+from ..worlds.emoji.sprites import CELL_PIXELS, SPRITE_CELLS, render_sprites
 from ..worlds.emoji.token_posterior import PLACE_CELLS, TokenPosterior
 from ..worlds.emoji.world import PLACES, EmojiWorld
 from ..worlds.scene import Background, Scene, SceneObject
@@ -28,6 +28,7 @@ from .assigned_vq import train_assigned_vq
 from .emoji_transformer import plain_weights, train_emoji
 from .factored_tables import code_parts
 from .transformer import builtin_config
+from .upscaler import SCALE, train_upscaler
 
 FILLED = 0.7
 """Share of the places that hold a thing in the tokenizer's pictures: more of them than scenes have, to learn faster."""
@@ -80,6 +81,17 @@ def train_emoji_transformer(folder: Path, *, minutes: float, batch: int = 32, se
     codes = assign_codes(world.sprites)
     train_emoji(world, codes, codebook_size(codes), folder, minutes=minutes, batch=batch, seed=seed,
                 shapes=None if sizes else load_builtin(), trajectories=trajectories, **sizes)
+
+
+def train_emoji_upscaler(folder: Path, *, minutes: float, batch: int = 8, seed: int = 0) -> None:
+    """Train (or go on training) the x4 upscaler in `folder`, on one thread, behind the tokenizer that lies there."""
+    torch.set_num_threads(1)
+    world = EmojiWorld()
+    codes = assign_codes(world.sprites)
+    vq = PatchVQ(vq_config(codes))
+    vq.load_state_dict(torch.load(folder / "vq.pt", weights_only=True)["model"])
+    train_upscaler(world, TokenPosterior(codes), render_sprites(scale=SCALE), vq.eval().requires_grad_(False), folder,
+                   minutes=minutes, batch=batch, seed=seed)
 
 
 def export_emoji(folder: Path, target: Path, world: EmojiWorld | None = None) -> dict:

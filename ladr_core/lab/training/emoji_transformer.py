@@ -218,9 +218,9 @@ def learning_rate_scale(progress: float, step: int) -> float:
 
 
 def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Path, *, minutes: float, batch: int = 32,
-                seed: int = 0, save_minutes: float = 2.0, width: int = 128, layers: int = 6, shapes=None,
+                seed: int = 0, save_minutes: float = 0.5, width: int = 128, layers: int = 6, shapes=None,
                 share: float = 0.6, whole_from: float = 0.7, trajectories: float = 0.0) -> None:
-    """Train (or go on training) in `folder` until `minutes` of training are spent in all.
+    """Train (or go on training) in `folder` until `minutes` of processor time are spent in all.
 
     shapes: the model to begin with; share: of the cells that the network sees before `whole_from` of the minutes, as
     a short sequence costs less; trajectories: share of the later batches that are states of samplers' runs.
@@ -235,10 +235,10 @@ def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Pat
     step, spent = load_training_state(folder / "transformer.pt", model, optimizer, average)
     rng = np.random.default_rng((seed, step))
     source = Scenes(world, TokenPosterior(codes), layout, rng)
-    started = saved = time.time()
+    started = saved = time.process_time()
     excess: list[float] = []
     runs = TrajectoryStates(source, model, average)
-    while (total := spent + time.time() - started) < minutes * 60:
+    while (total := spent + time.process_time() - started) < minutes * 60:
         whole = total >= whole_from * minutes * 60
         if whole and rng.random() < trajectories:
             part = runs.draw(batch)
@@ -255,7 +255,8 @@ def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Pat
             line = {"step": step, "excess": round(float(np.mean(excess[-10:])), 4), "loss": round(loss.item(), 4),
                     "minutes": round(total / 60, 2)}
             print(json.dumps(line), flush=True)
-        if time.time() - saved > save_minutes * 60:
-            saved = time.time()
+        if time.process_time() - saved > save_minutes * 60:
+            saved = time.process_time()
             save_training_state(folder / "transformer.pt", model, optimizer, average, step, total)
-    save_training_state(folder / "transformer.pt", model, optimizer, average, step, spent + time.time() - started)
+    spent += time.process_time() - started
+    save_training_state(folder / "transformer.pt", model, optimizer, average, step, spent)

@@ -19,6 +19,8 @@ from .model import BuiltinDLLM
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 EMOJI_WEIGHTS = Path(__file__).with_name("emoji.safetensors")
+UPSCALER = Path(__file__).parent / "upscale_models" / "emoji_x4.safetensors"
+"""For the pictures of the emoji model; ComfyUI loads it by itself, from the folder it lies in."""
 _SHIPPED = {"shapes": WEIGHTS, "emoji": EMOJI_WEIGHTS}
 CONFIG_KEY = "ladr_builtin"
 
