@@ -15,50 +15,50 @@ RISK_FILTERS = ("absolute", "budget", "entropy", "relative")
 SEED = Setting(
     "seed", 0, "int",
     "starting point of all random draws",
-    "Same seed and settings give the same picture. Image i of a batch uses seed + i. Numbers are drawn on the CPU, one "
-    "generator per image, so neither batch size nor device changes them.",
+    "Same seed and settings give the same picture. Image i of a batch uses seed + i. Random numbers are drawn on the "
+    "CPU, one generator per image, so batch size and device do not change them.",
     minimum=0, maximum=2**64 - 1, step=1,
 )  # fmt: skip
 STEPS = Setting(
     "steps", 64, "int",
     "steps of the mask schedule, the most network evaluations a run can take",
-    "Number of scheduled steps; other programs call them timesteps. More steps unmask fewer tokens at once: slower, "
-    "usually better. The LADR sampler finishes in fewer.",
+    "Steps of the mask schedule. More steps unmask fewer cells at a time: slower, usually better. Raise it if objects "
+    "come out wrong or are missing, lower it for drafts. LADR Sampler needs fewer network evaluations than steps.",
     minimum=1, maximum=1000, step=1,
 )  # fmt: skip
 CFG = Setting(
     "cfg", 2.0, "float",
     "classifier-free guidance scale, 1 = off",
-    "How strongly the picture follows the prompt, as in KSampler. Higher follows it more closely with less variety. "
-    "1 turns guidance off and halves the work. Upstream's scale is this minus 1.",
+    "How strongly the picture follows the prompt, as in KSampler. Raise it if parts of the prompt are ignored; higher "
+    "gives less variety. 1 turns guidance off and halves the work. The models' own scale is this minus 1.",
     minimum=0.0, maximum=100.0, step=0.1,
 )  # fmt: skip
 DENOISE = Setting(
     "denoise", 1.0, "float",
     "how much of the editable picture is masked before the first step",
-    "1 draws the editable cells anew. Lower keeps more of the given tokens (chosen by the seed) and takes fewer steps. "
-    "0 returns the input.",
+    "How much of the input picture is drawn anew. Higher changes more. Lower it for variations: more tokens are kept, "
+    "at places chosen by the seed, in fewer steps. 1 draws everything anew, 0 returns the input.",
     minimum=0.0, maximum=1.0, step=0.01,
 )  # fmt: skip
 MASK_SCHEDULE = Setting(
     "mask_schedule", "cosine", "choice",
     "curve of the mask ratio over time",
-    "How many tokens are still masked at each time. cosine and arccos differ most: cosine starts slowly, arccos ends "
-    "slowly; linear unmasks the same number at every step.",
+    "How many cells are still masked at each time. cosine, the usual choice, and square start slowly. linear unmasks "
+    "the same number at every step. arccos leaves many cells to the last steps. sqrt starts fast and ends slowly.",
     choices=MASK_SCHEDULES,
 )  # fmt: skip
 TEMPERATURE = Setting(
     "temperature", 1.0, "float",
     "randomness in choosing tokens",
-    "Randomness of the token drawn for each cell. Higher gives more variety, lower safer tokens. 0 always takes the "
-    "most probable token.",
+    "Randomness of the token drawn for each cell. Raise it for more variety, lower it for more probable tokens. 0 "
+    "always takes the most probable token.",
     minimum=0.0, maximum=10.0, step=0.05,
 )  # fmt: skip
 CHOICE_TEMPERATURE = Setting(
     "choice_temperature", 1.0, "float",
     "randomness in choosing which cells to unmask, fading out with time",
-    "Random noise on the order in which cells are unmasked, fading out with time. Higher spreads early cells over the "
-    "picture; too low draws the background first. 0 goes by confidence alone.",
+    "Random noise on the order in which cells are unmasked; it fades out during the run. Higher spreads the first "
+    "cells over the picture. Raise it if only background is drawn: at 0 the most confident cells come first.",
     minimum=0.0, maximum=100.0, step=0.1,
 )  # fmt: skip
 TOP_K = Setting(
@@ -77,49 +77,49 @@ TOP_P = Setting(
 CHOOSE_THEN_SAMPLE = Setting(
     "choose_then_sample", False, "bool",
     "choose cells before their tokens are drawn",
-    "On: cells are chosen by the probability of their best token, then tokens are drawn; only so is the reported risk "
-    "a bound. Off, as in MaskGIT: tokens are drawn first and the surest kept, which favors probable tokens.",
+    "On: cells are chosen by the probability of their best token, then tokens are drawn; the reported risk is a "
+    "bound only then. Off, as in MaskGIT: tokens are drawn first and the most confident kept: more probable tokens.",
 )  # fmt: skip
 IMAGE_CFG = Setting(
     "image_cfg", 1.0, "float",
     "guidance scale of the reference images in edit tasks, 1 = off",
-    "How strongly an edit follows its reference images. Higher keeps closer to them. 1 turns it off. Text-to-image "
-    "ignores it.",
+    "How strongly an edit follows its reference images. Raise it if the result drifts away from them. 1 turns it off. "
+    "Text-to-image ignores it.",
     minimum=0.0, maximum=100.0, step=0.1, on_node=False,
 )  # fmt: skip
 
 RESCUE = Setting(
     "rescue", True, "bool",
     "unmask further cells beside known ones",
-    "On: each step also unmasks cells next to known ones where the risk is low, and time jumps ahead. Off: exactly the "
-    "baseline sampler.",
+    "On: each step also unmasks cells next to known ones where the risk is low, which saves network evaluations. Off: "
+    "exactly the baseline sampler, for comparison.",
 )  # fmt: skip
 FRONTIER_SHAPE = Setting(
     "frontier_shape", "square", "choice",
     "which cells count as neighbors",
-    "Shape of the neighborhood. cross: along rows and columns; square: diagonals too; disc: a circle, which differs "
-    "from cross from radius 2 on.",
+    "Which cells around a known cell may be rescued. cross: its row and column. square: diagonals too, the most cells. "
+    "disc: a circle, the same as cross at radius 1.",
     choices=FRONTIER_SHAPES,
 )  # fmt: skip
 RADIUS = Setting(
     "radius", 1, "int",
     "reach of the neighborhood in cells",
-    "How far a cell may be from a known cell and still be rescued. Higher rescues more, with less support from its "
-    "neighbors.",
+    "How far from a known cell, in cells, a cell may be rescued. Higher rescues more cells at a time, with less "
+    "support from known neighbors: faster, riskier.",
     minimum=1, maximum=8, step=1,
 )  # fmt: skip
 MIN_NEIGHBORS = Setting(
     "min_neighbors", 1, "int",
     "known neighbors a cell needs to be rescued",
-    "A cell needs at least this many known neighbors. Higher is more careful and slower. A cross of radius 1 has only "
-    "4 neighbors, a square 8.",
+    "How many known neighbors a cell needs to be rescued. Raise it if rescued cells do not fit in; slower. A cross of "
+    "radius 1 has only 4 neighbors, a square 8.",
     minimum=1, maximum=8, step=1,
 )  # fmt: skip
 SPACING = Setting(
     "spacing", 1, "int",
     "smallest distance between two cells rescued in one step",
-    "Two cells rescued in the same step are at least this far apart (in rows or columns), as they cannot see each "
-    "other. 2 = never adjacent, not even diagonally. 0 or 1 = no limit.",
+    "Cells rescued in the same step are at least this far apart, because they cannot see each other. Raise it if "
+    "neighboring cells clash; slower. 2 = never adjacent, not even diagonally. 0 or 1 = no limit.",
     minimum=0, maximum=16, step=1,
 )  # fmt: skip
 RISK_FILTER = Setting(
@@ -139,8 +139,8 @@ RISK_BOUND = Setting(
 RISK_QUANTILE = Setting(
     "risk_quantile", 0.5, "float",
     "quantile of the scheduled cells' confidences that the relative filter compares with",
-    "Which of the just scheduled cells sets the standard of the relative filter. 0 = the least sure, 0.5 = the median, "
-    "1 = the surest. Lower rescues more. The other filters ignore it.",
+    "Which of the cells just scheduled sets the standard of the relative filter: 0 = the least confident, 0.5 = the "
+    "median, 1 = the most confident. Lower rescues more. The other filters ignore it.",
     minimum=0.0, maximum=1.0, step=0.05, on_node=False,
 )  # fmt: skip
 RESCUE_CAP = Setting(
@@ -153,8 +153,8 @@ RESCUE_CAP = Setting(
 RESCUE_START = Setting(
     "rescue_start", 0.0, "float",
     "time from which cells are rescued",
-    "No rescue before this time (0 = first step, 1 = end). Higher lets the layout settle first and is slower. 0 starts "
-    "at once.",
+    "No rescue before this time (0 = first step, 1 = end). Raise it if the layout is wrong: the schedule alone then "
+    "places the first cells; slower.",
     minimum=0.0, maximum=1.0, step=0.01,
 )  # fmt: skip
 INVERSE_SCHEDULING = Setting(
@@ -166,8 +166,8 @@ INVERSE_SCHEDULING = Setting(
 COUNT_FRESH_AS_OBSERVED = Setting(
     "count_fresh_as_observed", False, "bool",
     "count cells unmasked by the schedule in this step as known neighbors",
-    "On: cells beside those the schedule has just unmasked may be rescued too; faster, with neighbors they could not "
-    "see. Off: only cells known before the step count.",
+    "On: cells next to those the schedule has just unmasked may be rescued too; faster, but the network has not seen "
+    "these neighbors yet. Off: only cells known before the step count.",
 )  # fmt: skip
 
 WIDTH, HEIGHT = (
@@ -182,7 +182,7 @@ WIDTH, HEIGHT = (
 BATCH_SIZE = Setting(
     "batch_size", 1, "int",
     "number of pictures drawn together",
-    "Number of pictures drawn together. Picture i uses seed + i.",
+    "Number of pictures drawn together. Higher needs more memory. Image i uses seed + i, so single runs give the same.",
     minimum=1, maximum=4096, step=1,
 )  # fmt: skip
 

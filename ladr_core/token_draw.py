@@ -11,7 +11,7 @@ from torch import Tensor
 from .step import StepState
 
 LEAST_TEMPERATURE = 1e-6  # a lower one acts as 0: logits divided by it would leave the range of float32
-MOST_NUMBERS_AT_ONCE = 2**25  # rows are drawn in parts of so many probabilities, to bound memory
+MOST_NUMBERS_AT_ONCE = 2**25  # rows are drawn in parts of this many probabilities, to bound memory
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ class BaselineSampler(io.ComfyNode):
             node_id="LADR_BaselineSampler",
             display_name="Baseline dLLM Sampler",
             category="LADR",
-            description="Draws the tokens of a picture with a diffusion language model, step by step: each step keeps "
-            "the surest cells that the mask schedule asks for. The method LADR is compared with, and the samplers that "
-            "Lumina-DiMOO and MMaDA were published with.",
+            description="Draws a picture with a diffusion language model: each step keeps the most confident cells, as "
+            "many as the mask schedule says. LADR Sampler is compared with it. Also runs the published samplers of "
+            "Lumina-DiMOO and MMaDA.",
             inputs=[*shared_inputs(SHOWN_ON_BASELINE), *method_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],

@@ -14,7 +14,7 @@ from .sampler_inputs import widget
 
 
 class EditTask(io.ComfyNode):
-    """Says what a dLLM shall do with the reference images of a prompt."""
+    """Says what a dLLM does with the reference images of a prompt."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -23,7 +23,7 @@ class EditTask(io.ComfyNode):
             node_id="LADR_EditTask",
             display_name="LADR Edit Task",
             category="LADR",
-            description="Marks a prompt as an editing or controlled task (Lumina-DiMOO). Give the reference images "
+            description="Marks a prompt as an editing or control task (Lumina-DiMOO). Give the reference images "
             "with ReferenceLatent; for style transfer two of them: the picture, then the style.",
             inputs=[
                 io.Conditioning.Input(

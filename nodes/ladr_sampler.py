@@ -20,9 +20,9 @@ class LADRSampler(io.ComfyNode):
             node_id="LADR_Sampler",
             display_name="LADR Sampler",
             category="LADR",
-            description="Draws the tokens of a picture with a diffusion language model. Locality-Aware Dynamic Rescue: "
-            "besides the scheduled cells it unmasks sure cells next to known ones, so it needs fewer network "
-            "evaluations than the baseline. With rescue off it is the Baseline dLLM Sampler.",
+            description="Draws a picture with a diffusion language model in fewer network evaluations: besides the "
+            "cells that the mask schedule asks for, it unmasks confident cells next to known ones (Locality-Aware "
+            "Dynamic Rescue). With rescue off it is the Baseline dLLM Sampler.",
             inputs=[*shared_inputs(SHOWN_ON_LADR), *rescue_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],

@@ -101,7 +101,7 @@ def read_indices(name: str, samples: Any, codebook_size: int) -> Tensor:
 def write_latent(latent: dict[str, Any], indices: Tensor, model: str) -> dict[str, Any]:
     """A copy of the input LATENT that holds the indices [B, H, W], as float32 on ComfyUI's intermediate device.
 
-    model: whose tokens they are, for whoever reads them.
+    model: the model whose tokens they are, for later readers.
     """
     result = {key: value for key, value in latent.items() if key != SIZE_KEY}
     result["samples"] = indices[:, None].to(comfy.model_management.intermediate_device(), torch.float32).contiguous()

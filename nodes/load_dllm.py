@@ -31,14 +31,15 @@ class LoadDLLM(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "dtype", options=list(DTYPES), default=AUTO,
-                    tooltip="How the transformer's weights are kept. auto: as stored in the file, float32 on a CPU. "
-                    "bfloat16 and float16 halve float32's memory; float8_e4m3fn halves it again, less exactly.",
+                    tooltip="Number format of the transformer's weights. auto: as stored in the file, float32 on a "
+                    "CPU. bfloat16 and float16 take half of float32's memory; float8_e4m3fn takes half of that and is "
+                    "less exact: choose it if memory runs out.",
                 ),
             ],
             outputs=[
                 io.Model.Output("model", display_name="MODEL", tooltip="The dLLM, for the two samplers."),
                 io.Clip.Output("clip", display_name="CLIP", tooltip="The prompt side, for CLIP Text Encode."),
-                io.Vae.Output("vae", display_name="VAE", tooltip="The VQ tokenizer, for VAE Encode and VAE Decode."),
+                io.Vae.Output("vae", display_name="VAE", tooltip="The image tokenizer, for VAE Encode and VAE Decode."),
             ],
             **search_aliases("load checkpoint", "load diffusion model"),
         )  # fmt: skip

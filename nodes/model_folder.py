@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FOLDER_KEY = "dllm"
 SEARCHED_KEYS = (FOLDER_KEY, "diffusion_models", "checkpoints")
-_BUILT_IN = "built-in "  # before the name of what a model in the box draws
+_BUILT_IN = "built-in "  # before the name of what a built-in model draws
 _VQ_NAMES = {family.vq_folder + ".safetensors" for family in FAMILIES}  # an image tokenizer beside its model
 _MOST_NAMES = 8  # under which one folder is listed, where links give it more than one
 _DEEPEST = 24  # folders within folders

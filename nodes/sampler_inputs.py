@@ -45,7 +45,7 @@ def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
     The front end puts optional inputs after required ones, so all that follow the first optional one are optional too.
     """
     return [
-        io.Model.Input("model", tooltip="The dLLM that draws the tokens, from Load dLLM, also with LoRA or merged."),
+        io.Model.Input("model", tooltip="The dLLM, from Load dLLM, with or without LoRA or merging."),
         io.Int.Input(
             SEED.name, default=SEED.default, min=0, max=2**64 - 1, control_after_generate=True, tooltip=SEED.tooltip
         ),
@@ -65,7 +65,7 @@ def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
         *(later_widget(SAMPLER_SETTINGS[name], shown) for name in _AFTER_DENOISE),
         io.Boolean.Input(
             "preview", default=True, optional=True,
-            tooltip="Show the partly drawn picture while sampling. Masked cells are gray. Off saves a little time; the "
+            tooltip="Show the unfinished picture while sampling, masked cells gray. Off saves a little time; the "
             "result is the same.",
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The VAE output of Load dLLM: ComfyUI's VAE around a VQ tokenizer, in float32 throughout.
+"""The VAE output of Load dLLM: ComfyUI's VAE around an image tokenizer, in float32 throughout.
 
 A latent holds codebook indices, so half precision is never used (bfloat16 is exact up to 256 only), indices are never
 averaged, and masked cells are refused before the lookup.

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         default=BUILTIN,
         metavar="PATH",
-        help=f"folder or .safetensors file of a checkpoint (default {BUILTIN}, the model in the box)",
+        help=f"folder or .safetensors file of a checkpoint (default {BUILTIN}, the built-in model)",
     )
     add_old_name(parser, "--model", "checkpoint")
     add_old_name(parser, "--batch", "batch_size")

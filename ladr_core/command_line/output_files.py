@@ -18,7 +18,7 @@ REPORT_FORMATS = (".json",)
 
 
 def check_output(path: Path, images: int) -> list[Path]:
-    """The files that `images` pictures go to, made sure of before any work: name.png, or name-1.png, name-2.png, ..."""
+    """The files that `images` pictures go to, checked before any work: name.png, or name-1.png, name-2.png, ..."""
     if path.suffix.lower() not in FORMATS:
         allowed = "file names ending in " + ", ".join(FORMATS)
         raise InputError("output", repr(str(path)), allowed, "Name a file such as out.png")
@@ -30,7 +30,7 @@ def check_output(path: Path, images: int) -> list[Path]:
 
 
 def check_report(path: Path, pictures: Sequence[Path]) -> None:
-    """Make sure of the file of the report: it can be written, and nothing else is lost by it."""
+    """Check the file of the report: it can be written, and no other file is overwritten by it."""
     if any(_are_same(path, picture) for picture in pictures):
         raise InputError("report", repr(str(path)), "a file that is not a picture of this run", "Give another name")
     check_writable("report", path)

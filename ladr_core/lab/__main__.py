@@ -1,4 +1,4 @@
-"""The front door of the laboratory: `python -m ladr_core.lab PROGRAM ...`."""
+"""Programs of the laboratory: `python -m ladr_core.lab PROGRAM ...`."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class LeavesOutBranches(Protocol):
 
 
 class DLLM(Protocol):
-    """A loaded model: names, sizes, the network that ComfyUI moves between devices, and its VQ tokenizer."""
+    """A loaded model: names, sizes, the network that ComfyUI moves between devices, and its image tokenizer."""
 
     name: str  # "builtin-shapes", "builtin-emoji", "lumina-dimoo", "mmada"
     codebook_size: int

@@ -35,7 +35,7 @@ class MLCacheSettings:
         return step <= warmup or (step - warmup) % self.refresh_interval == 0
 
     def is_partial(self, step: int) -> bool:
-        """Whether there is such a step and it computes only some places."""
+        """Whether there is such a step and it computes only some positions."""
         return step < self.steps and not self.is_full(step)
 
 

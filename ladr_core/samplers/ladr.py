@@ -1,7 +1,7 @@
 """LADR: the baseline's cells, further cells on the frontier whose risk is low, and a clock that jumps with them.
 
-Locality-Aware Dynamic Rescue, Wang et al., ACL 2026, arXiv 2603.13450. A reconstruction: of the paper only the abstract
-was available, which names the parts but gives neither formulas nor thresholds.
+Locality-Aware Dynamic Rescue, Wang et al., ACL 2026, arXiv 2603.13450. A reconstruction: only the paper's
+abstract was available, which names the parts but gives no formulas or thresholds.
 """
 
 from __future__ import annotations

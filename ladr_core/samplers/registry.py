@@ -130,7 +130,7 @@ for _sampler in (
     ),
     Sampler(
         "klass",
-        "sure cells whose distribution has settled (KLASS)",
+        "confident cells whose distribution has settled (KLASS)",
         lambda settings, rescue, options: Recipe(KlassRule(settings, **options)),
         options=(THRESHOLD, LARGEST_DIVERGENCE, SETTLED_STEPS, AT_LEAST),
         ignores=_NO_SCHEDULE,
@@ -159,8 +159,8 @@ _IGNORED = "; ".join(
 METHOD = Setting(
     "method", "maskgit", "choice",
     "the pack's baseline, or a published sampler",
-    "maskgit: this pack's baseline. lumina-dimoo, mmada: as the authors' published code draws, token for token, with "
-    f"noise from the model's device. {_IGNORED}.",
+    "maskgit: this pack's baseline. lumina-dimoo, mmada: the models' published samplers, token for token, with noise "
+    f"from the model's device. {_IGNORED}.",
     choices=tuple(_METHODS),
 )  # fmt: skip
 

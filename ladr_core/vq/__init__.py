@@ -1,1 +1,1 @@
-"""VQ tokenizers: pictures to grids of codebook indices and back, always in float32."""
+"""Image tokenizers: pictures to grids of codebook indices and back, always in float32."""

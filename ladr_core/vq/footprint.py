@@ -13,7 +13,7 @@ _MARGIN = 1.25  # for what the tensors do not show: work space of convolutions, 
 
 
 def bytes_to_ask_for(numbers: float) -> int:
-    """Bytes to keep free for so many float32 numbers."""
+    """Bytes to keep free for this many float32 numbers."""
     return int(numbers * _BYTES * _MARGIN)
 
 

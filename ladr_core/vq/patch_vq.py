@@ -1,4 +1,4 @@
-"""The built-in models' VQ tokenizer: one codebook index per square patch, decoded with its neighbors in view.
+"""The built-in models' image tokenizer: one codebook index per square patch, decoded with its neighbors in view.
 
 The encoder sees one patch only, so the same patch has the same index wherever it lies; the decoder is a small
 convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes as in Yu et al.,
@@ -61,7 +61,7 @@ class DecoderBlock(nn.Module):
 
 
 class PatchVQ(nn.Module):
-    """VQ tokenizer with a patch-local encoder; K = ``codebook_size`` unit-length codes."""
+    """Image tokenizer with a patch-local encoder; K = ``codebook_size`` unit-length codes."""
 
     def __init__(self, config: PatchVQConfig, *, operations: Any = nn, device: Any = None, dtype: Any = None):
         super().__init__()

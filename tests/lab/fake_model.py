@@ -13,7 +13,7 @@ GRID = TokenGrid(16, 16)
 
 
 class PatchBook(torch.nn.Module):
-    """A VQ tokenizer without loss: its codebook is the list of all 8 x 8 patches of some pictures."""
+    """An image tokenizer without loss: its codebook is the list of all 8 x 8 patches of some pictures."""
 
     cell_pixels = 8
 

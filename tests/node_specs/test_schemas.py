@@ -1,7 +1,6 @@
 """The node schemas: frozen ids and order, texts on every input and output, settings written once."""
 
 import json
-import re
 
 import pytest
 from node_specs.comfyui_stub import schemas, snapshot
@@ -61,8 +60,7 @@ def test_every_input_and_output_is_explained(node_id):
     assert schema.display_name and len(schema.description) > 40
     for slot in (*schema.inputs, *schema.outputs):
         assert slot.tooltip, f"{slot.id} has no tooltip"
-        sentences = len(re.findall(r"[.!?](?:\s|$)", slot.tooltip))
-        assert 1 <= sentences <= 6 and len(slot.tooltip) <= 330, f"{slot.id}: {sentences} sentences"
+        assert len(slot.tooltip) <= 330, f"{slot.id}: {len(slot.tooltip)} letters hide what stands below it"
 
 
 def test_no_output_has_the_name_of_an_input():

@@ -1,4 +1,4 @@
-"""The ceiling of the benchmark: how many rendered truths still pass after the VQ tokenizer's encoding and decoding."""
+"""The ceiling of the benchmark: how many rendered truths still pass after the image tokenizer has coded them."""
 
 from __future__ import annotations
 

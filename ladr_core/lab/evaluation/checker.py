@@ -35,7 +35,7 @@ _FALLBACK_BACKGROUND = (240.0, 240.0, 240.0)
 
 
 def find_objects(pictures: np.ndarray) -> list[list[FoundObject]]:
-    """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, H, W, 3]; the surest first."""
+    """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, H, W, 3]; the most certain first."""
     labels = label_colors(pictures)
     numbers = connected_components(labels)
     return [_objects_of(picture_labels, picture_numbers) for picture_labels, picture_numbers in zip(labels, numbers)]

@@ -18,7 +18,7 @@ _DIRECTIONS = {"left": (0, -1), "right": (0, 1), "above": (-1, 0), "below": (1, 
 
 
 def shows_scene(scene: Scene, found: Sequence[FoundObject]) -> bool:
-    """Whether the objects found, the surest first, are what the plain caption of the scene asks for."""
+    """Whether the objects found, the most certain first, are what the plain caption of the scene asks for."""
     if scene.category == "counting":
         wanted, fragments = scene.objects[0].shape, sum(thing.shape is None for thing in found)
         return fragments == 0 and sum(thing.shape == wanted for thing in found) == len(scene.objects)

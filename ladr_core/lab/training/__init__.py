@@ -1,1 +1,1 @@
-"""Training of the built-in model: first its VQ tokenizer, then its transformer, on rendered scenes."""
+"""Training of the built-in model: first its image tokenizer, then its transformer, on rendered scenes."""

@@ -21,7 +21,7 @@ from .vq import CodebookAverages, vq_optimizer
 
 
 def export_builtin(world: World, folder: Path, target: Path) -> dict:
-    """Write the averaged transformer (float16) and the VQ tokenizer (float32) to `target`; returns a record."""
+    """Write the averaged transformer (float16) and the image tokenizer (float32) to `target`; returns a record."""
     vq_state = torch.load(folder / "vq.pt", weights_only=True)
     state = torch.load(folder / "transformer.pt", weights_only=True)
     weights = state["extra"]["weights"]

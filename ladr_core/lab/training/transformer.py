@@ -120,8 +120,8 @@ def draw_scenes(world: ShapesWorld, count: int, mirrored: bool,
 def mask_cells(indices: Tensor, height: int, rng: np.random.Generator, objects: Tensor | None = None) -> Tensor:
     """Copy of indices [B, H*W] with a share of the cells of each row masked: cos(pi u / 2), u uniform, or EARLY.
 
-    Half of the rows lose cells anywhere, half lose connected patches: samplers that keep the surest cells first leave
-    holes, which masks drawn cell by cell hardly ever show. Where objects [B, H*W] is given (see `object_cells`), a
+    Half of the rows lose cells anywhere, half lose connected patches: samplers that keep the most confident cells first
+    leave holes, which masks drawn cell by cell rarely show. Where objects [B, H*W] is given (see `object_cells`), a
     quarter of the rows loses an object's cells before the background, and a quarter its outline first and its middle
     last: samplers know the background, and then an object's color, before they decide on its shape.
     """
@@ -233,7 +233,7 @@ def train_transformer(world: ShapesWorld, vq: PatchVQ, folder: Path, *, minutes:
 def train_shapes_transformer(workers: Workers, folder: Path, patterns: tuple[str, ...], minutes: float, batch: int,
                              seed: int, compiled: bool, device: str, mirrored_from: float,
                              rate: float) -> None:
-    """One worker's part of training on the shapes world, with the VQ tokenizer that lies in the folder."""
+    """One worker's part of training on the shapes world, with the image tokenizer in the folder."""
     vq = PatchVQ(PatchVQConfig())
     vq.load_state_dict(torch.load(folder / "vq.pt", weights_only=True)["model"])
     train_transformer(ShapesWorld(patterns), vq.eval().requires_grad_(False), folder, minutes=minutes, batch=batch,

@@ -1,4 +1,4 @@
-"""Train the built-in VQ tokenizer: reconstruction of crops, codebook by moving averages, unused codes re-seeded."""
+"""Train the built-in image tokenizer: reconstruction of crops, codebook by moving averages, unused codes re-seeded."""
 
 from __future__ import annotations
 

@@ -112,4 +112,4 @@ class JudgedWorld(World, Protocol):
         """The scene's places and background with what the caption of another says of its objects."""
 
     def find_objects(self, pictures: np.ndarray) -> list[list[FoundObject]]:
-        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, H, W, 3]; the surest first."""
+        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, H, W, 3]; the most certain first."""

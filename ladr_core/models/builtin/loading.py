@@ -1,4 +1,4 @@
-"""The models in the box: weights that ship with the pack (see MODEL_CARD.md) and the function that loads them."""
+"""The built-in models: weights that ship with the pack (see MODEL_CARD.md) and the function that loads them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFIG_KEY = "ladr_builtin"
 
 
 def shipped_models() -> dict[str, Path]:
-    """Files of the models in the box by the world they draw, the default first."""
+    """Files of the built-in models by the world they draw, the default first."""
     return {world: path for world, path in _SHIPPED.items() if world == SHAPES or path.is_file()}
 
 

@@ -17,7 +17,7 @@ Size = tuple[int, int]  # width, height in pixels
 
 
 def edit_sizes(patches: int = EDIT_PATCHES) -> list[Size]:
-    """All sizes with at most so many patches and sides at most 4 : 1, widest first."""
+    """All sizes with at most this many patches and sides at most 4 : 1, widest first."""
     sizes = []
     width, height = patches, 1
     while width > 0:

@@ -23,25 +23,25 @@ from .arithmetic import gumbel_added, log_clamped, stays_masked, without_float16
 
 ML_CACHE = Setting(
     "ml_cache", False, "bool",
-    "compute most places only every few steps (ML-Cache)",
-    "On: between full steps only the places the model is least sure of are computed anew; about twice as fast, other "
-    "pictures, more memory. Off: every place at every step. Only for Lumina-DiMOO with the method lumina-dimoo.",
+    "compute most positions only every few steps (ML-Cache)",
+    "On: between full steps only the least confident positions are computed; about twice as fast, but other pictures "
+    "and more memory. Off: every position at every step. Only for Lumina-DiMOO with the method lumina-dimoo.",
 )  # fmt: skip
 CACHE_RATIO = Setting(
     "cache_ratio", 0.9, "float",
-    "share of places that a partial step does not compute",
-    "Share of places that a partial step takes over from the step before. Higher is faster and less exact.",
+    "share of positions that a partial step does not compute",
+    "Share of positions that a partial step copies from the step before. Higher is faster and less exact.",
     minimum=0.0, maximum=1.0, step=0.01, on_node=False,
 )  # fmt: skip
 REFRESH_INTERVAL = Setting(
     "refresh_interval", 5, "int",
     "steps from one full step to the next",
-    "After the warm-up every so-manyth step computes all places. Higher is faster and less exact. 1 turns caching off.",
+    "After the warm-up, one step in this many computes all positions. Higher is faster and less exact. 1 = no caching.",
     minimum=1, maximum=1000, step=1, on_node=False,
 )  # fmt: skip
 WARMUP_RATIO = Setting(
     "warmup_ratio", 0.3, "float",
-    "share of the steps before any place is left out",
+    "share of the steps before any position is left out",
     "The first steps settle the layout and are always full. Higher is slower and more exact.",
     minimum=0.0, maximum=1.0, step=0.01, on_node=False,
 )  # fmt: skip

@@ -23,8 +23,8 @@ from .arithmetic import gumbel_clamped, log_clamped, stays_masked, without_float
 PADDED = Setting(
     "padded", False, "bool",
     "pad the text as published",
-    "On: the text is padded to 513 tokens as in the published code, which gives its rounding to the last bit. Off: the "
-    "same without the padding, faster.",
+    "On: the text is padded to 513 tokens as in the published code, for the same rounding to the last bit. Off: no "
+    "padding, faster.",
     on_node=False,
 )  # fmt: skip
 

@@ -41,7 +41,7 @@ class EmojiChecker:
         self._templates: dict[tuple[int, int], np.ndarray] = {}
 
     def find_objects(self, pictures: np.ndarray) -> list[list[FoundObject]]:
-        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, 256, 256, 3]; the surest first."""
+        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, 256, 256, 3]; the most certain first."""
         return [self._objects_of(np.asarray(picture, np.float32) / 255) for picture in pictures]
 
     def background_of(self, picture: np.ndarray) -> int:

@@ -84,5 +84,5 @@ class JudgedEmoji(EmojiWorld):
         return replace(scene, objects=tuple(things))
 
     def find_objects(self, pictures: np.ndarray) -> list[list[FoundObject]]:
-        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, 256, 256, 3]; the surest first."""
+        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, 256, 256, 3]; the most certain first."""
         return self._checker.find_objects(pictures)

@@ -76,5 +76,5 @@ class JudgedShapes(ShapesWorld):
         return replace(scene, objects=tuple(things))
 
     def find_objects(self, pictures: np.ndarray) -> list[list[FoundObject]]:
-        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, 128, 128, 3]; the surest first."""
+        """Objects of each of the pictures, uint8 or float in 0 ... 255, [B, 128, 128, 3]; the most certain first."""
         return find_objects(pictures)
