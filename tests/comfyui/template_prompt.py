@@ -38,3 +38,31 @@ def api_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[st
         }
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return prompt
+
+
+def blueprint_prompt(
+    blueprint: dict[str, Any], object_info: dict[str, Any], given: dict[str, list[Any]], **values: Any
+) -> dict[str, Any]:
+    """The prompt of a subgraph blueprint with its own values; given: a source for each input that has no widget."""
+    (inside,) = blueprint["definitions"]["subgraphs"]
+    links = [
+        [link[k] for k in ("id", "origin_id", "origin_slot", "target_id", "target_slot")] for link in inside["links"]
+    ]
+    between = [link for link in links if link[1] > 0 and link[3] > 0]
+    known = {link[0] for link in between}
+    nodes = [
+        {**node, "inputs": [slot if slot["link"] in known else {**slot, "link": None} for slot in node["inputs"]]}
+        for node in inside["nodes"]
+    ]
+    prompt = api_prompt({"nodes": nodes, "links": between}, object_info)
+    targets = {node["id"]: node for node in inside["nodes"]}
+    for _, origin, slot, target, place in links:
+        if origin == -10:
+            name, inner = inside["inputs"][slot]["name"], targets[target]["inputs"][place]["name"]
+            if name in given or name in values:
+                prompt[str(target)]["inputs"][inner] = given.get(name, values.get(name))
+        if target == -20 and inside["outputs"][place]["type"] == "IMAGE":
+            prompt["save"] = {
+                "class_type": "SaveImage", "inputs": {"images": [str(origin), slot], "filename_prefix": "blueprint"}
+            }  # fmt: skip
+    return prompt

@@ -5,7 +5,7 @@ import json
 import pytest
 from comfyui.client import run
 from comfyui.launch import PACK
-from comfyui.template_prompt import api_prompt
+from comfyui.template_prompt import api_prompt, blueprint_prompt
 from tiny_checkpoints import write_lumina, write_magvit, write_mmada
 
 FILES = sorted((PACK / "workflows").glob("*.json"))
@@ -54,3 +54,13 @@ def test_a_template_of_a_large_model_runs_on_random_weights(server, large_models
         if "width" in node["inputs"] and not path.stem.startswith("MMaDA"):
             node["inputs"].update(width=64, height=64)
     _has_run(server, prompt)
+
+
+@pytest.mark.parametrize("name", ["Text to image (dLLM, LADR)", "Inpaint (dLLM)", "Edit (Lumina-DiMOO)"])
+def test_a_blueprint_runs_with_the_values_it_brings(server, large_models, name):
+    blueprint = json.loads((PACK / "subgraphs" / f"{name}.json").read_text(encoding="utf-8"))
+    picture = {"picture": {"class_type": "LoadImage", "inputs": {"image": "example.png"}}}
+    given = {"image": ["picture", 0], "mask": ["picture", 1]}
+    small = {"width": 64, "height": 64, "steps": 2} if name.startswith("Edit") else {}
+    prompt = blueprint_prompt(blueprint, server.get("/object_info"), given, **small)
+    _has_run(server, prompt if name.startswith("Text") else {**prompt, **picture})
