@@ -38,9 +38,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_archive_holds_what_runs_and_nothing_else(unpacked):
     wanted = {"__init__.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "CHANGELOG.md"}
     wanted |= {"nodes", "ladr_core", "workflows", "subgraphs", "locales", "web"}
-    assert {path.name for path in unpacked.iterdir()} == wanted | {".comfyignore"}
+    assert {path.name for path in unpacked.iterdir()} == wanted
     assert (unpacked / "ladr_core" / "models" / "builtin" / "shapes.safetensors").exists()
-    assert not {"lab", "training", "training.py", "evaluation.py"} & {p.name for p in (unpacked / "ladr_core").iterdir()}
+    library = {path.name for path in (unpacked / "ladr_core").iterdir()}
+    assert not {"lab", "training", "training.py", "evaluation.py"} & library
     assert sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file()) < 20 * 2**20
 
 
