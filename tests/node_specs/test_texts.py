@@ -7,7 +7,7 @@ import pytest
 from node_specs.comfyui_stub import PACK, load_pack, schemas
 from node_specs.write_specs import english, locale_file, with_lists
 
-LANGUAGES = ("en", "zh")
+LANGUAGES = ("en", "zh", "ja")
 NODES = tuple(schemas())
 
 
@@ -28,11 +28,12 @@ def test_the_english_texts_are_those_of_the_schemas():
     assert _texts("en") == english(), "run tests/node_specs/write_specs.py"
 
 
-def test_both_languages_have_the_same_keys():
+def test_all_languages_have_the_same_keys():
     def keys(value):
         return {name: keys(child) for name, child in value.items()} if isinstance(value, dict) else None
 
-    assert keys(_texts("zh")) == keys(_texts("en"))
+    for language in LANGUAGES:
+        assert keys(_texts(language)) == keys(_texts("en")), language
 
 
 def test_no_text_is_empty_or_left_in_english():
@@ -45,9 +46,40 @@ def test_no_text_is_empty_or_left_in_english():
 
     for language in LANGUAGES:
         assert all(text.strip() for _, text in leaves(_texts(language)))
-    for name, text in leaves(_texts("zh")):
-        if name in ("tooltip", "description"):
-            assert any("\u4e00" <= letter <= "\u9fff" for letter in text), text
+    for language, first, last in (("zh", "\u4e00", "\u9fff"), ("ja", "\u3041", "\u30ff")):
+        for name, text in leaves(_texts(language)):
+            if name in ("tooltip", "description"):
+                assert any(first <= letter <= last for letter in text), text
+
+
+# Code, links, generated tables and numbers keep their signs.
+_PLAIN = re.compile(r"```.*?```|`[^`\n]*`|\[[^\]]*\]\([^)]*\)|https?://\S+|<!--.*?-->|\([A-Za-z ]+\)|\d[,:]\d", re.DOTALL)
+_SCRIPT = "[\u3041-\u30ff\u4e00-\u9fff]"
+
+
+def _half_width(text: str) -> list[str]:
+    """Half-width signs beside Chinese or Japanese letters, and blanks beside full-width signs."""
+    text = _PLAIN.sub("x", text)
+    return re.findall(rf"{_SCRIPT}[,;:!?()]|[,;:!?(]{_SCRIPT}|[\u3001\u3002\uff0c\uff1a\uff1b] (?=\S)", text)
+
+
+def test_the_check_of_signs_finds_them():
+    assert _half_width("内置模型,128") and _half_width("网格(空)") and _half_width("模型， 网格")
+    assert not _half_width("内置模型，128（`a, b`）：VAE Encode (for Inpainting)")
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+def test_chinese_and_japanese_texts_use_full_width_signs(language):
+    texts = [json.dumps(_texts(language), ensure_ascii=False).replace('", "', "")]
+    texts += [_page(node_id, language) for node_id in NODES]
+    for path in sorted((PACK / "workflows").glob("*.json")):
+        for node in json.loads(path.read_text(encoding="utf-8"))["nodes"]:
+            shown = node["properties"]
+            texts += [shown[key][language] for key in ("ladr_title", "ladr_text") if key in shown]
+    texts.append((PACK / "web" / "run_result.js").read_text(encoding="utf-8"))
+    for text in texts:
+        for line in text.split("\n"):
+            assert not _half_width(line), line
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -84,7 +116,7 @@ def test_the_loader_page_lists_the_words_of_the_built_in_model(language):
 
 def test_the_method_is_credited_and_called_a_reconstruction():
     assert "2603.13450" in _page("LADR_Sampler", "en") and "reconstruction" in _page("LADR_Sampler", "en")
-    assert "2603.13450" in _page("LADR_Sampler", "zh")
+    assert all("2603.13450" in _page("LADR_Sampler", language) for language in LANGUAGES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,7 +2,7 @@
 
     python tests/node_specs/write_specs.py
 
-Chinese texts are written by hand in locales/zh/nodeDefs.json; the Chinese lists are made from them.
+Chinese and Japanese texts are written by hand in locales/*/nodeDefs.json; the lists in those languages are made from them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from ladr_core.presets import PRESETS, changed_values  # noqa: E402
 
 SNAPSHOT = Path(__file__).resolve().parent / "schema.json"
 LISTS = re.compile(r"(<!-- inputs -->\n).*?(<!-- end -->)", re.DOTALL)
-HEADS = {"en": ("Inputs", "Outputs", "default"), "zh": ("输入", "输出", "默认")}
-PRESETS_HEAD = {"en": "Presets: values to copy", "zh": "预设:可直接照抄的数值"}
+HEADS = {
+    "en": ("Inputs", "Outputs", "default"),
+    "zh": ("输入", "输出", "默认"),
+    "ja": ("入力", "出力", "既定値"),
+}
+PRESETS_HEAD = {"en": "Presets: values to copy", "zh": "预设：可直接照抄的数值", "ja": "プリセット：そのまま使える値"}
 
 
 def locale_file(language: str) -> Path:
@@ -63,18 +67,19 @@ def lists(node_id: str, language: str) -> str:
         if "min" in facts:
             notes.append(f"{facts['min']} ... {facts['max']}")
         if slot.id != "checkpoint" and "options" in facts:
-            notes.append(", ".join(facts["options"]))
-        shown = f" ({'; '.join(notes)})" if notes else ""
-        lines.append(f"- **`{slot.id}`**{shown}: {texts['inputs'][slot.id]['tooltip']}")
+            notes.append((", " if language == "en" else "、").join(facts["options"]))
+        left, semicolon, right, colon = (" (", "; ", ")", ": ") if language == "en" else ("（", "；", "）", "：")
+        shown = left + semicolon.join(notes) + right if notes else ""
+        lines.append(f"- **`{slot.id}`**{shown}{colon}{texts['inputs'][slot.id]['tooltip']}")
     lines += ["", f"## {outputs}", ""]
     for place, slot in enumerate(schemas()[node_id].outputs):
-        lines.append(f"- **`{slot.display_name}`**: {texts['outputs'][str(place)]['tooltip']}")
+        lines.append(f"- **`{slot.display_name}`**{': ' if language == 'en' else '：'}{texts['outputs'][str(place)]['tooltip']}")
     if node_id == "LADR_Sampler":
         lines += ["", f"## {PRESETS_HEAD[language]}", ""]
         for preset in PRESETS.values():
             if preset.sampler == "ladr":
                 values = ", ".join(f"`{name}` {str(value).lower()}" for name, value in changed_values(preset).items())
-                lines.append(f"- **{preset.name}**: {values}")
+                lines.append(f"- **{preset.name}**{': ' if language == 'en' else '：'}{values}")
     return "\n".join(lines)
 
 
