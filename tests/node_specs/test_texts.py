@@ -53,7 +53,9 @@ def test_no_text_is_empty_or_left_in_english():
 
 
 # Code, links, generated tables and numbers keep their signs.
-_PLAIN = re.compile(r"```.*?```|`[^`\n]*`|\[[^\]]*\]\([^)]*\)|https?://\S+|<!--.*?-->|\([A-Za-z ]+\)|\d[,:]\d", re.DOTALL)
+_PLAIN = re.compile(
+    r"```.*?```|`[^`\n]*`|\[[^\]]*\]\([^)]*\)|https?://\S+|<!--.*?-->|\([A-Za-z ]+\)|\d[,:]\d", re.DOTALL
+)
 _SCRIPT = "[\u3041-\u30ff\u4e00-\u9fff]"
 
 

@@ -2,7 +2,7 @@
 
     python tests/node_specs/write_specs.py
 
-Chinese and Japanese texts are written by hand in locales/*/nodeDefs.json; the lists in those languages are made from them.
+Chinese and Japanese texts are written by hand in locales/*/nodeDefs.json; their lists are made from those.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def lists(node_id: str, language: str) -> str:
     """The inputs and outputs of a help page; lists, because the help panel is too narrow for tables."""
     texts = json.loads(locale_file(language).read_text(encoding="utf-8"))[node_id]
     inputs, outputs, default = HEADS[language]
+    left, semicolon, right, colon, comma = (" (", "; ", ")", ": ", ", ") if language == "en" else tuple("（；）：、")
     lines = [f"## {inputs}", ""]
     for slot in schemas()[node_id].inputs:
         facts, notes = slot.facts(), []
@@ -67,19 +68,18 @@ def lists(node_id: str, language: str) -> str:
         if "min" in facts:
             notes.append(f"{facts['min']} ... {facts['max']}")
         if slot.id != "checkpoint" and "options" in facts:
-            notes.append((", " if language == "en" else "、").join(facts["options"]))
-        left, semicolon, right, colon = (" (", "; ", ")", ": ") if language == "en" else ("（", "；", "）", "：")
+            notes.append(comma.join(facts["options"]))
         shown = left + semicolon.join(notes) + right if notes else ""
         lines.append(f"- **`{slot.id}`**{shown}{colon}{texts['inputs'][slot.id]['tooltip']}")
     lines += ["", f"## {outputs}", ""]
     for place, slot in enumerate(schemas()[node_id].outputs):
-        lines.append(f"- **`{slot.display_name}`**{': ' if language == 'en' else '：'}{texts['outputs'][str(place)]['tooltip']}")
+        lines.append(f"- **`{slot.display_name}`**{colon}{texts['outputs'][str(place)]['tooltip']}")
     if node_id == "LADR_Sampler":
         lines += ["", f"## {PRESETS_HEAD[language]}", ""]
         for preset in PRESETS.values():
             if preset.sampler == "ladr":
                 values = ", ".join(f"`{name}` {str(value).lower()}" for name, value in changed_values(preset).items())
-                lines.append(f"- **{preset.name}**{': ' if language == 'en' else '：'}{values}")
+                lines.append(f"- **{preset.name}**{colon}{values}")
     return "\n".join(lines)
 
 

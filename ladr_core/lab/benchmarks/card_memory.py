@@ -179,7 +179,7 @@ RECIPE_HEADS = {
         "image tokenizer + decode",
     ],
     "zh": ["显存", "模型", "图像", "`dtype`", "一次几张", "留在内存", "`bfloat16` 时留在内存", "图像 tokenizer + 解码"],
-    "ja": ["カード", "モデル", "絵", "`dtype`", "一度に", "RAM に残る", "`bfloat16` で RAM", "トークナイザー + デコード"],
+    "ja": ["カード", "モデル", "絵", "`dtype`", "一度に", "RAM に残る", "`bfloat16` で RAM", "VQ + デコード"],
 }
 
 
