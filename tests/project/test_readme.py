@@ -97,3 +97,10 @@ def test_the_contributor_guide_maps_all_files():
     names = {path.stem for path in modules if not path.stem.startswith("__")} - MOVED
     names |= {f"{path.name}/" for path in (ROOT / "ladr_core").iterdir() if (path / "__init__.py").is_file()}
     assert not sorted(name for name in names if not re.search(rf"\b{re.escape(name)}", text))
+
+
+def test_the_places_that_the_contributor_guide_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    places = re.findall(r"\| `([\w/.]+)` \|$", text, re.MULTILINE)
+    assert len(places) == 25
+    assert not [name for name in places if not (ROOT / name).exists()]
