@@ -23,7 +23,7 @@ from .transformer import MovingAverage, written_out_attention
 if TYPE_CHECKING:
     from .emoji_transformer import Batch, EmojiNetwork, Scenes
 
-SAMPLERS = ("baseline", "halton")
+SAMPLERS = ("baseline", "halton", "ladr")
 STEPS = (12, 40)
 """Fewest and most steps of a run."""
 STATES_PER_RUN = 6
