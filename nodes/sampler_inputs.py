@@ -65,8 +65,8 @@ def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
         *(later_widget(SAMPLER_SETTINGS[name], shown) for name in _AFTER_DENOISE),
         io.Boolean.Input(
             "preview", default=True, optional=True,
-            tooltip="Show the unfinished picture while sampling, masked cells gray. Off saves a little time; the "
-            "result is the same.",
+            tooltip="Show the unfinished picture while sampling, masked cells as a gray checkerboard. Off saves a "
+            "little time; the result is the same.",
         ),
     ]  # fmt: skip
 
@@ -74,6 +74,14 @@ def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
 def rescue_inputs() -> list[Any]:
     """The inputs only the LADR sampler has; they come last, so that the two samplers can be swapped."""
     return [later_widget(setting, SHOWN_ON_LADR) for setting in RESCUE_SETTINGS.values() if setting.on_node]
+
+
+def mark_input() -> Any:
+    """The switch of the preview that only the LADR sampler has."""
+    return io.Boolean.Input(
+        "mark_rescued", default=False, optional=True, **advanced(),
+        tooltip="On: the preview frames the cells that the last step rescued. The result is the same.",
+    )  # fmt: skip
 
 
 def method_inputs() -> list[Any]:
@@ -92,6 +100,7 @@ def sampler_outputs() -> list[Any]:
         io.String.Output(
             "report_json", display_name="report_json",
             tooltip="The whole report as JSON: model, prompts, seeds and settings, the counts and risk of each step, "
-            "and for each cell the step and the rule that unmasked it.",
+            "and for each cell its token, the step and rule that unmasked it, confidence and risk. For LADR Decode "
+            "Map, LADR Film and LADR Compare.",
         ),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ PROGRAMS = {
     "speed_lumina": ("benchmarks.official_lumina", "seconds and memory beside the official Lumina-DiMOO"),
     "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),
     "how_it_works": ("benchmarks.how_it_works", "draw the pictures of docs/how_it_works.md"),
+    "example_pictures": ("example_pictures", "draw the pictures of runs in README and help pages"),
     "fill_docs": ("benchmarks.fill_docs", "fill the tables of the documents from docs/results"),
 }
 MISTAKE = 2  # exit code
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
         print("usage: python -m ladr_core.lab PROGRAM ...\n")
-        print("\n".join(f"  {name:<14} {meaning}" for name, (_, meaning) in PROGRAMS.items()))
+        print("\n".join(f"  {name:<16} {meaning}" for name, (_, meaning) in PROGRAMS.items()))
         return 0 if given else MISTAKE
     if given[0] not in PROGRAMS:
         print(f"There is no program {given[0]!r}; give one of {', '.join(PROGRAMS)}.", file=sys.stderr)

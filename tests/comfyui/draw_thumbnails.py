@@ -39,15 +39,19 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     """Pictures next to each other on gray, as large as a thumbnail allows."""
     columns = min(len(pictures), 4)
     rows = -(-len(pictures) // columns)
-    side = min((SIZE[0] - GAP) // columns, (SIZE[1] - GAP) // rows) - GAP
+    room = (SIZE[0] - GAP) // columns - GAP, (SIZE[1] - GAP) // rows - GAP
+    scale = min(min(room[0] / picture.width, room[1] / picture.height) for picture in pictures)
+    # Halved or doubled cells would blur: LANCZOS keeps edges of both.
+    small = [
+        picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+        for picture in pictures
+    ]
+    step = max(picture.width for picture in small) + GAP, max(picture.height for picture in small) + GAP
     sheet = Image.new("RGB", SIZE, (48, 48, 52))
-    left = (SIZE[0] - columns * (side + GAP) + GAP) // 2
-    top = (SIZE[1] - rows * (side + GAP) + GAP) // 2
-    for place, picture in enumerate(pictures):
+    left, top = (SIZE[0] - columns * step[0] + GAP) // 2, (SIZE[1] - rows * step[1] + GAP) // 2
+    for place, picture in enumerate(small):
         row, column = divmod(place, columns)
-        # Halved or doubled cells would blur: LANCZOS keeps edges of both.
-        small = picture.resize((side, side), Image.Resampling.LANCZOS)
-        sheet.paste(small, (left + column * (side + GAP), top + row * (side + GAP)))
+        sheet.paste(picture, (left + column * step[0], top + row * step[1]))
     return sheet
 
 

@@ -46,6 +46,13 @@ class _Widget(_Socket):
 
 
 @dataclass
+class _Text(_Widget):
+    multiline: bool = False
+    placeholder: str | None = None
+    dynamic_prompts: bool | None = None
+
+
+@dataclass
 class _Number(_Widget):
     min: float | None = None
     max: float | None = None
@@ -115,9 +122,10 @@ def _io(newer: bool) -> types.ModuleType:
     io = types.ModuleType("comfy_api.latest.io")
     for attribute, name in (
         ("Model", "MODEL"), ("Clip", "CLIP"), ("Vae", "VAE"), ("Conditioning", "CONDITIONING"), ("Latent", "LATENT"),
+        ("Image", "IMAGE"),
     ):  # fmt: skip
         setattr(io, attribute, _kind(name, newer=newer))
-    io.String = _kind("STRING", _Widget, newer)
+    io.String = _kind("STRING", _Text, newer)
     io.Int, io.Float = _kind("INT", _Whole, newer), _kind("FLOAT", _Real, newer)
     io.Boolean, io.Combo = _kind("BOOLEAN", _Switch, newer), _kind("COMBO", _Choice, newer)
     words = [("search_aliases", list, field(default_factory=list))] if newer else []

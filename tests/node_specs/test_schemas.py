@@ -10,7 +10,10 @@ from ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ladr_core.samplers.registry import METHOD, find_sampler
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 
-IDS = ["LADR_LoadDLLM", "LADR_EmptyTokenGrid", "LADR_Sampler", "LADR_BaselineSampler", "LADR_EditTask"]
+IDS = [
+    "LADR_LoadDLLM", "LADR_EmptyTokenGrid", "LADR_Sampler", "LADR_BaselineSampler", "LADR_EditTask", "LADR_DecodeMap",
+    "LADR_Film", "LADR_Compare", "LADR_Sweep", "LADR_SweepSheet",
+]  # fmt: skip
 KSAMPLER = ["model", "seed", "steps", "cfg", "positive", "negative", "latent_image", "denoise"]
 
 
@@ -29,7 +32,8 @@ def test_samplers_begin_like_ksampler_and_share_all_inputs_but_their_own_at_the_
     assert baseline[: len(KSAMPLER)] == KSAMPLER
     shared, own = baseline[:-2], baseline[-2:]
     assert ladr[: len(shared)] == shared and shared[-1] == "preview" and own == ["method", "ml_cache"]
-    assert ladr[len(shared) :] == [setting.name for setting in RESCUE_SETTINGS.values() if setting.on_node]
+    own = [setting.name for setting in RESCUE_SETTINGS.values() if setting.on_node]
+    assert ladr[len(shared) :] == [*own, "mark_rescued"]
 
 
 def test_widgets_are_the_settings_records():

@@ -5,8 +5,9 @@ from itertools import combinations
 
 import pytest
 from node_specs.comfyui_stub import PACK
-from node_specs.template_values import SAMPLERS
+from node_specs.template_values import SAMPLERS as ONE_RUN
 
+SAMPLERS = (*ONE_RUN, "LADR_Sweep")
 FILES = sorted((PACK / "workflows").glob("*.json"))
 TITLE = 30  # units above a node's position
 WINDOW = (1600, 900)

@@ -11,7 +11,8 @@ LAYERS = ("parts", "vq", "models", "samplers", "checkpoint", "loop", "sampling",
 # Modules beside the folders; whatever is not named is a part.
 PLACES = {
     "cell_state": "loop", "clocks": "loop", "recording": "loop", "denoising_loop": "loop",
-    "run_notices": "sampling", "sampling": "sampling", "__init__": "lab", "__main__": "lab",
+    "run_notices": "sampling", "sampling": "sampling", "sweep": "sampling",
+    "pictures": "sampling", "__init__": "lab", "__main__": "lab",
 }  # fmt: skip
 
 
