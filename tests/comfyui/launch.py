@@ -2,6 +2,7 @@
 
 COMFYUI_PATH    a ComfyUI folder that is ready to run; COMFYUI_PYTHON names its interpreter (default: the one running)
 COMFYUI_SRC     or: a git repository or work tree of ComfyUI, from which a copy and an environment are made once
+                COMFYUI_PYTHON then makes that environment: newer cores want a newer Python
 COMFYUI_REF     commit or branch of COMFYUI_SRC (default: its HEAD)
 COMFYUI_WORK    where that copy lives (default: a folder in the system's temporary directory)
 COMFYUI_PACKS   further node packs for every server: folders, separated like those of PATH
@@ -93,12 +94,13 @@ def _environment(comfy: Path, work: Path) -> Path:
         if line and re.split(r"[<>=~!\[ ;]", line)[0] not in ("torch", "torchvision", "torchaudio")
     ]
     packages = [*names, "requests"]
-    key = hashlib.sha256("\n".join([torch, *extras, *packages, sys.version]).encode()).hexdigest()[:12]
+    maker = os.environ.get("COMFYUI_PYTHON") or sys.executable
+    key = hashlib.sha256("\n".join([torch, *extras, *packages, maker]).encode()).hexdigest()[:12]
     home = work / f"venv-{key}"
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     if (home / "complete").exists():
         return python
-    _call(sys.executable, "-m", "venv", "--clear", home)
+    _call(maker, "-m", "venv", "--clear", home)
     pip = [python, "-m", "pip", "install", "-q", "--no-input"]
     _call(*pip, torch, "numpy")
     _call(*pip, "--no-deps", *extras)

@@ -78,3 +78,13 @@ def test_one_script_is_loaded_into_the_page(server):
 def test_templates_are_offered_with_their_pictures(server):
     names = {path.stem for path in (PACK / "workflows").glob("*.json")}
     assert set(server.get("/workflow_templates")["ComfyUI-LADR"]) == names
+
+
+def test_seldom_used_inputs_are_folded_and_search_words_given_where_this_core_knows_them(server):
+    known = server.get("/object_info")
+    core = known["TorchCompileModel"]["input"]["required"]["backend"][1]
+    folded = {name for name, (_, facts) in known["LADR_Sampler"]["input"]["optional"].items() if facts.get("advanced")}
+    assert bool(folded) == bool(core.get("advanced"))
+    if folded:
+        assert {"top_k", "mask_schedule", "rescue_start"} <= folded and not {"preview", "temperature"} & folded
+        assert "maskgit" in known["LADR_BaselineSampler"]["search_aliases"]

@@ -217,3 +217,10 @@ def test_a_run_asks_for_the_memory_of_its_own_branches(wrap):
     shape = [1, 1, grid.height, grid.width]
     assert alone < guided < model.memory_required(shape)
     assert model.run_memory([prompt], grid, settings(), {"ml_cache": True}) > guided
+
+
+def test_inputs_that_a_saved_prompt_lacks_take_their_defaults(run):
+    """`play` gives none of the inputs after denoise but the preview."""
+    (_, report, data) = run(steps=4)[1]
+    settings = json.loads(data)["settings"]
+    assert settings["temperature"] == 1.0 and settings["mask_schedule"] == "cosine"
