@@ -52,7 +52,7 @@ def run(
 ) -> Run:
     """Queue a prompt and follow it to its end.
 
-    interrupt_at: stop when a node's progress reaches this value; metadata: what the page adds for pictures;
+    interrupt_at: stop when a node's progress has reached this value; metadata: what the page adds for pictures;
     preview_method: what is chosen in the page's settings.
     """
     where, client = urllib.parse.urlsplit(server.url), uuid.uuid4().hex
@@ -105,7 +105,8 @@ def _follow(
                 continue
             if kind == "progress":
                 result.progress.setdefault(data["node"], []).append((data["value"], data["max"]))
-                if interrupt_at is not None and data["value"] == interrupt_at:
+                if interrupt_at is not None and data["value"] >= interrupt_at:
+                    interrupt_at = None  # once; newer cores leave values out where they follow each other fast
                     server.post("/interrupt", {"prompt_id": prompt_id})
             elif kind == "executing" and data.get("node"):
                 result.executed.append(data["node"])
