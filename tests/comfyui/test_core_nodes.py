@@ -26,7 +26,7 @@ HELD = {
     ),
     "noise": ("RandomNoise", {"noise_seed": 0}),
     "how": ("KSamplerSelect", {"sampler_name": "euler"}),
-    "when": ("ManualSigmas", {"sigmas": "1, 0"}),
+    "when": ("KarrasScheduler", {"steps": 1, "sigma_max": 1.0, "sigma_min": 0.1, "rho": 7.0}),
 }
 WIDGETS = {"INT": 1, "FLOAT": 1.0, "STRING": "x", "BOOLEAN": True}
 

@@ -58,7 +58,7 @@ def _graph(name, model):
 def test_after_a_run(play, nothing_left, model, kind):
     prompt = in_part(_graph("ladr", model)) if kind == "in part" else _graph(kind, model)
     alive = play(prompt).json("alive")
-    assert {"DLLMModel", "LLaDATransformer"} <= set(alive["modules"]) and alive["bytes"] > 2**23
+    assert {"DLLMModel", "AskedTransformer"} <= set(alive["modules"]) and alive["bytes"] > 2**23
 
 
 def test_after_an_edit(play, nothing_left):

@@ -70,9 +70,10 @@ def test_help_pages_and_translations_are_served(server):
         assert "LADR_Sampler" in texts[language]["nodeDefs"]
 
 
-def test_one_script_is_loaded_into_the_page(server):
-    found = [path for path in server.get("/extensions") if "ComfyUI-LADR" in path]
-    assert found == ["/extensions/ComfyUI-LADR/run_result.js"]
+def test_the_scripts_of_the_pack_are_loaded_into_the_page(server):
+    found = {path for path in server.get("/extensions") if "ComfyUI-LADR" in path}
+    scripts = {path.relative_to(PACK / "web").as_posix() for path in (PACK / "web").rglob("*.js")}
+    assert found == {f"/extensions/ComfyUI-LADR/{name}" for name in scripts}
 
 
 def test_templates_are_offered_with_their_pictures(server):
