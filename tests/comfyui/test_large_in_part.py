@@ -54,6 +54,7 @@ def test_embedding_and_head_stay_where_they_are(play, model):
     found = play(prompt.add("tables", "LADRProbe_ShowTables", model=["load", 0])).json("tables")
     assert found["devices"] == {"transformer.wte": "cpu", "transformer.ff_out": "cpu"}
     assert found["loaded"] == found["others"]
+    assert found["clones"] == [found["others"]] * 4
 
 
 def test_with_a_part_of_the_layers_loaded(play):

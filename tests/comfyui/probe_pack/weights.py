@@ -65,7 +65,12 @@ class ShowTables(ProbesModel):
         size = comfy.model_management.module_size(transformer)
         table_bytes = sum(weight.nbytes for weight in tables.values())
         devices = {name: weight.device.type for name, weight in tables.items()}
-        return shown({"devices": devices, "loaded": model.loaded_size(), "others": size - table_bytes})
+        clones, clone = [], model
+        for _ in range(4):
+            clone = clone.clone()
+            clones.append(clone.model_size())
+        facts = {"loaded": model.loaded_size(), "others": size - table_bytes, "clones": clones}
+        return shown({"devices": devices, **facts})
 
 
 class ShowLogits(ProbesModel):
