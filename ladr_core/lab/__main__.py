@@ -16,6 +16,7 @@ PROGRAMS = {
     "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),
     "how_it_works": ("benchmarks.how_it_works", "draw the pictures of docs/how_it_works.md"),
     "example_pictures": ("example_pictures", "draw the pictures of runs in README and help pages"),
+    "help_pictures": ("benchmarks.help_pictures", "draw the pictures of the help pages"),
     "fill_docs": ("benchmarks.fill_docs", "fill the tables of the documents from docs/results"),
 }
 MISTAKE = 2  # exit code

@@ -127,3 +127,17 @@ def test_the_edit_page_lists_the_trained_sizes(language):
 
     listed = set(re.findall(r"(\d+) x (\d+)", _page("LADR_EditTask", language)))
     assert {(str(w), str(h)) for w, h in edit_sizes() if w >= h} == listed
+
+
+def test_the_pictures_of_the_help_pages_exist_and_all_are_shown():
+    docs = PACK / "web" / "docs"
+    for language in LANGUAGES:
+        shown = {name for node in NODES for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", _page(node, language))}
+        # The front end looks from web/docs, not from the page.
+        assert shown == {path.relative_to(docs).as_posix() for path in docs.rglob("*.jpg")}, language
+
+
+def test_the_pictures_are_those_of_the_record():
+    record = json.loads((PACK / "docs" / "pictures" / "help.json").read_text(encoding="utf-8"))
+    drawn = {f"{run['page']}/{run['setting']}.jpg" for run in record["runs"]}
+    assert drawn == {path.relative_to(PACK / "web" / "docs").as_posix() for path in (PACK / "web").rglob("*.jpg")}
