@@ -134,7 +134,8 @@ def test_the_pictures_of_the_help_pages_exist_and_all_are_shown():
     for language in LANGUAGES:
         shown = {name for node in NODES for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", _page(node, language))}
         # The front end looks from web/docs, not from the page.
-        assert shown == {path.relative_to(docs).as_posix() for path in docs.rglob("*.jpg")}, language
+        there = {path.relative_to(docs).as_posix() for end in ("jpg", "png") for path in docs.rglob(f"*.{end}")}
+        assert shown == there, language
 
 
 def test_the_pictures_are_those_of_the_record():
