@@ -14,10 +14,15 @@ from ..settings import RescueSettings, SamplerSettings, Setting
 from ..step import Rule
 from ..token_draw import TokenDraw
 from .baseline import BaselineRule
+from .beta_sine import BETA_FIRST, BETA_SECOND, BetaSineRule
+from .dilated import DILATION, DilatedRule
 from .entropy_bound import ENTROPY_BOUND, EntropyBoundRule
+from .explore_exploit import EXPLORED, ExploreExploitRule
+from .factor import FACTOR, FactorRule
 from .halton import ROLL, HaltonRule
 from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
 from .ladr import LadrRule
+from .local_leap import NEAR_THRESHOLD, REACH, LocalLeapRule
 from .published.arithmetic import UpstreamGuidance
 from .published.lumina_dimoo import ML_CACHE, ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
 from .published.mmada import PADDED, ExponentialRaceDraw, MMaDARule, with_padding
@@ -134,6 +139,41 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(KlassRule(settings, **options)),
         options=(THRESHOLD, LARGEST_DIVERGENCE, SETTLED_STEPS, AT_LEAST),
         ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "factor",
+        "the surest cells, the surer the more of them (Fast-dLLM)",
+        lambda settings, rescue, options: Recipe(FactorRule(settings, **options)),
+        options=(FACTOR,),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "explore_exploit",
+        "sure cells, and a few of the least sure (ETE)",
+        lambda settings, rescue, options: Recipe(ExploreExploitRule(settings, **options)),
+        options=(THRESHOLD, EXPLORED),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "local_leap",
+        "sure cells, and less sure ones near them (LocalLeap)",
+        lambda settings, rescue, options: Recipe(LocalLeapRule(settings, **options)),
+        options=(THRESHOLD, NEAR_THRESHOLD, REACH),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "dilated",
+        "fixed lattices, from coarse to fine (DUS)",
+        lambda settings, rescue, options: Recipe(DilatedRule(settings, **options)),
+        options=(DILATION,),
+        ignores=_NO_SCHEDULE,
+    ),
+    Sampler(
+        "beta_sine",
+        "the baseline with a few-step schedule",
+        lambda settings, rescue, options: Recipe(BetaSineRule(settings, **options)),
+        options=(BETA_FIRST, BETA_SECOND),
+        ignores=("mask_schedule",),
     ),
     Sampler(
         "lumina-dimoo",

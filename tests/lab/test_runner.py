@@ -17,6 +17,7 @@ from ladr_core.lab.evaluation.ceiling import measure_ceiling
 from ladr_core.lab.evaluation.configurations import configuration_grid, from_preset
 from ladr_core.lab.evaluation.diversity import color_entropy, token_disagreement
 from ladr_core.lab.evaluation.plot import draw_plot
+from ladr_core.lab.evaluation.power import detectable_difference, pairs_needed, power_sentence
 from ladr_core.lab.evaluation.prompts import HALVES, PER_CATEGORY, evaluation_prompts, truth_scenes
 from ladr_core.lab.evaluation.record import PictureRecord, RecordFile, pack_tokens
 from ladr_core.lab.evaluation.results import best_of_each, summarize
@@ -203,7 +204,7 @@ def test_differences_are_paired_and_tables_show_them(prompts):
     assert cells[-1].startswith("83.3 (")
     assert "-16.7 (-16.7 to -16.7)" in table
     widths = {line.count("|") for line in table.splitlines() if line.startswith("|")}
-    assert widths == {4 + len(CATEGORIES) + 1, 7}
+    assert widths == {4 + len(CATEGORIES) + 1, 7, 8}
     assert draw_plot(result).size == (960, 600)
 
 
@@ -304,3 +305,26 @@ def test_commit_is_read_from_files(tmp_path):
     (tmp_path / "refs" / "heads").mkdir(parents=True)
     (tmp_path / "refs" / "heads" / "main").write_text("def456\n")
     assert read_commit(tmp_path) == "def456"
+
+
+def test_options_of_samplers_vary_like_settings(loaded, tmp_path):
+    options = ["--samplers", "baseline", "threshold", "--steps", "6", "--set", "threshold=0.5,0.9"]
+    assert run_command(tmp_path, *options) == 0
+    result = json.loads((tmp_path / "r.json").read_text())
+    names = [entry["name"] for entry in result["configurations"]]
+    assert names == ["baseline 6", "threshold 6, threshold 0.5", "threshold 6, threshold 0.9"]
+    assert [entry["values"].get("threshold") for entry in result["configurations"]] == [None, 0.5, 0.9]
+    assert "is found in 80 % of the cases" in result["power"]
+    assert all("detectable" in d for entry in result["configurations"] for d in entry["differences"])
+
+
+def test_power_agrees_with_simulated_benchmarks():
+    unequal, pairs = 0.25, 600
+    gain = detectable_difference(pairs, unequal)
+    draws = np.random.default_rng(0).random((4000, pairs))
+    up = (unequal + gain) / 2
+    differences = np.where(draws < up, 1.0, np.where(draws < unequal, -1.0, 0.0))
+    error = differences.std(axis=1) / math.sqrt(pairs)
+    assert np.mean(differences.mean(axis=1) > 1.96 * error) == pytest.approx(0.8, abs=0.03)
+    assert pairs_needed(gain, unequal) == pytest.approx(pairs, abs=1)
+    assert power_sentence(1200).startswith("power: with 1200 pictures")

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from ...errors import CheckpointError, InputError
 from ...models.builtin.loading import WEIGHTS, load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...presets import PRESETS, find_preset
-from ...samplers.registry import sampler_names
+from ...samplers.registry import find_sampler, sampler_names
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, STEPS
 from ..worlds.judged import NAMES
 from .ceiling import measure_ceiling
 from .configurations import Configuration, configuration_grid, from_preset
 from .plot import can_draw_labels, draw_plot
-from .prompts import HALVES, PER_CATEGORY, evaluation_prompts
+from .power import power_sentence
+from .prompts import HALVES, PER_CATEGORY, EvaluationPrompt, evaluation_prompts
+from .ray_pool import RayPool
 from .record import RecordFile
 from .results import best_of_each, reference_configuration, summarize
 from .runner import judged_world, measure_latency, model_fingerprint, run_benchmark
@@ -47,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="FILE", help="result file, for example docs/results/shapes.json")
     add("--samplers", nargs="*", default=[], metavar="NAME", help="samplers: " + ", ".join(sampler_names()))
     add("--steps", nargs="+", default=["64"], metavar="N", help="numbers of steps for --samplers")
-    words = "a setting of --samplers and its values; of several, all combinations are run"
+    words = "a setting or option of --samplers and its values; of several, all combinations are run"
     add("--set", action="append", default=[], metavar="NAME=V,V", dest="varied", help=words)
     words = "result of a run on the tuning half: --samplers take their best values from it"
     add("--tuned", type=Path, metavar="FILE", help=words)
@@ -60,6 +63,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--batch", type=int, default=12, metavar="N", help="pictures per batch (default 12)")
     words = "also time N pictures one at a time per configuration (default 0)"
     add("--timing", type=int, default=0, metavar="N", help=words)
+    words = "draw on a Ray cluster: its address, auto for this machine's, local to start one for this run"
+    add("--ray", metavar="ADDRESS", help=words)
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: torch decides)")
     add("--dtype", choices=DTYPES, default=DTYPES[0], help="the transformer's arithmetic (default float32)")
     add("--model", type=Path, metavar="FILE", help="weights of a built-in model, if not the shipped ones")
@@ -104,8 +109,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     result["configurations"] = []
     if configurations:
         file = RecordFile(args.out.with_suffix(".partial.jsonl"), name)
-        run_benchmark(model, prompts, configurations, args.seeds, file, batch=args.batch,
-                      progress=lambda line: print(line, flush=True))  # fmt: skip
+        result["power"] = power_sentence(len(prompts) * args.seeds)
+        print(result["power"], flush=True)
+        draw_everything(args, model, prompts, configurations, file)
         latency = measure_latency(model, prompts, configurations, args.timing)
         result["reference"] = reference_configuration(configurations).name
         result["configurations"] = summarize(prompts, configurations, args.seeds, file.records, latency)
@@ -115,6 +121,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             draw_sheet(model, prompts, configurations, file.records).save(args.out.with_suffix(".sheet.png"))
     write_result(args.out, result)
     return result
+
+
+def draw_everything(
+    args: argparse.Namespace, model: BuiltinDLLM, prompts: list[EvaluationPrompt],
+    configurations: list[Configuration], file: RecordFile,
+) -> None:  # fmt: skip
+    """Draw what the file lacks, here or on a cluster."""
+    with RayPool(model, args.ray) if args.ray else nullcontext() as pool:
+        run_benchmark(
+            model, prompts, configurations, args.seeds, file, batch=args.batch,
+            progress=lambda line: print(line, flush=True), draw_all=pool.draw if pool else None,
+        )  # fmt: skip
 
 
 def write_result(out: Path, result: dict[str, Any]) -> None:
@@ -135,13 +153,14 @@ def chosen_configurations(args: argparse.Namespace) -> list[Configuration]:
     tuned: list[dict[str, Any]] = []
     if args.tuned is not None:
         tuned = read_tuned(args.tuned)
-    grid = configuration_grid(args.samplers, steps, read_varied(args.varied), tuned)
+    grid = configuration_grid(args.samplers, steps, read_varied(args.varied, args.samplers), tuned)
     return grid + [from_preset(find_preset(name)) for name in args.presets]
 
 
-def read_varied(options: Sequence[str]) -> dict[str, list[Any]]:
-    """Settings and their values out of NAME=V,V."""
+def read_varied(options: Sequence[str], samplers: Sequence[str]) -> dict[str, list[Any]]:
+    """Settings, or options of these samplers, and their values out of NAME=V,V."""
     known = SAMPLER_SETTINGS | RESCUE_SETTINGS
+    known |= {option.name: option for name in samplers for option in find_sampler(name).options}
     varied = {}
     for option in options:
         name, equals, values = option.partition("=")

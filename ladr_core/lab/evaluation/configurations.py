@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -22,12 +22,14 @@ class Configuration:
     sampler: str
     settings: SamplerSettings
     rescue: RescueSettings
+    options: Mapping[str, Any] = field(default_factory=dict)  # the sampler's own; those not given take their defaults
 
     @property
     def values(self) -> dict[str, Any]:
         """All values that act on this sampler."""
-        rescue = asdict(self.rescue) if find_sampler(self.sampler).uses_rescue else {}
-        return {"sampler": self.sampler, **asdict(self.settings), **rescue}
+        sampler = find_sampler(self.sampler)
+        rescue = asdict(self.rescue) if sampler.uses_rescue else {}
+        return {"sampler": self.sampler, **asdict(self.settings), **rescue, **sampler.check_options(self.options)}
 
     @property
     def key(self) -> str:
@@ -48,9 +50,11 @@ def configuration_grid(
     """
     found = {}
     for sampler, count in product(samplers, steps):
-        rescued = find_sampler(sampler).uses_rescue
+        own = {option.name for option in find_sampler(sampler).options} | set(SAMPLER_SETTINGS)
+        if find_sampler(sampler).uses_rescue:
+            own |= set(RESCUE_SETTINGS)
         starts = [v for v in tuned if v["sampler"] == sampler and v["steps"] == count] or [{}]
-        names = [name for name in varied if rescued or name not in RESCUE_SETTINGS]
+        names = [name for name in varied if name in own]
         for start, *chosen in product(starts, *(varied[name] for name in names)):
             values = {**start, **dict(zip(names, chosen)), "steps": count}
             order = ", cells first" if values.get("choose_then_sample") else ""
@@ -67,10 +71,11 @@ def from_preset(preset: Preset) -> Configuration:
 
 
 def _configuration(name: str, sampler: str, values: Mapping[str, Any]) -> Configuration:
-    unknown = [key for key in values if key not in SAMPLER_SETTINGS and key not in RESCUE_SETTINGS and key != "sampler"]
+    known = {option.name for option in find_sampler(sampler).options}
+    unknown = [key for key in values if key not in {*SAMPLER_SETTINGS, *RESCUE_SETTINGS, *known, "sampler"}]
     if unknown:
-        allowed = "one of " + ", ".join([*SAMPLER_SETTINGS, *RESCUE_SETTINGS])
+        allowed = "one of " + ", ".join([*SAMPLER_SETTINGS, *RESCUE_SETTINGS, *known])
         raise InputError("set", repr(unknown[0]), allowed, "Name a setting of the samplers")
     settings = replace(SamplerSettings(), **{k: v for k, v in values.items() if k in SAMPLER_SETTINGS})
     rescue = replace(RescueSettings(), **{k: v for k, v in values.items() if k in RESCUE_SETTINGS})
-    return Configuration(name, sampler, settings, rescue)
+    return Configuration(name, sampler, settings, rescue, {k: v for k, v in values.items() if k in known})

@@ -11,6 +11,7 @@ import numpy as np
 from ..worlds.scene import CATEGORIES
 from .configurations import Configuration
 from .diversity import COLOR_IS_FREE, color_entropy, token_disagreement
+from .power import detectable_of_interval
 from .prompts import EvaluationPrompt
 from .record import PictureRecord
 from .statistics import mean_of_categories, wilson
@@ -91,8 +92,9 @@ def _difference(own: _Outcomes, other: _Outcomes, prompts: Sequence[EvaluationPr
     def gains(prompt: EvaluationPrompt) -> list[float]:
         return [mine - theirs for mine, theirs in zip(own.passes(prompt), other.passes(prompt))]
 
-    found = {"to": other.configuration.name, "nfe": round(other.nfe, 3),
-             "overall": mean_of_categories(_outcomes(prompts, gains)).rounded()}  # fmt: skip
+    overall = mean_of_categories(_outcomes(prompts, gains)).rounded()
+    found: dict[str, Any] = {"to": other.configuration.name, "nfe": round(other.nfe, 3), "overall": overall}
+    found["detectable"] = round(detectable_of_interval(overall["low"], overall["high"]), 4)
     for category in CATEGORIES:
         if chosen := [p for p in prompts if p.category == category]:
             found[category] = mean_of_categories(_outcomes(chosen, gains)).rounded()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from .record import PictureRecord, RecordFile, pack_tokens
 from .verdict import shows_scene
 
 Job = tuple[EvaluationPrompt, int]
+Chunk = tuple[Configuration, list[Job]]  # drawn together
+DrawAll = Callable[[Sequence[Chunk]], Iterator[tuple[Chunk, list[PictureRecord]]]]
 
 
 def model_fingerprint(model: DLLM) -> str:
@@ -40,7 +42,7 @@ def to_pictures(pixels: Tensor) -> np.ndarray:
 
 
 def draw_pictures(
-    model: DLLM, jobs: Sequence[Job], configuration: Configuration
+    model: DLLM, jobs: Sequence[Job], configuration: Configuration, *, device: Any = "cpu"
 ) -> tuple[list[PictureRecord], np.ndarray]:
     """Records of a batch of pictures, and the pictures [B, H, W, 3]."""
     started = time.perf_counter()
@@ -54,7 +56,8 @@ def draw_pictures(
                 model.default_grid,
                 [prompt.seed(repetition) for prompt, repetition in jobs],
             ),
-            SamplerSetup(configuration.sampler, configuration.settings, configuration.rescue),
+            SamplerSetup(configuration.sampler, configuration.settings, configuration.rescue, configuration.options),
+            device=device,
         )
         pictures = to_pictures(model.vq.decode(indices))
     seconds = (time.perf_counter() - started) / len(jobs)
@@ -88,19 +91,35 @@ def run_benchmark(
     *,
     batch: int = 12,
     progress: Callable[[str], None] | None = None,
+    draw_all: DrawAll | None = None,
 ) -> None:
-    """Draw what the file does not hold yet: every prompt `repetitions` times with every configuration."""
+    """Draw what the file does not hold yet: every prompt `repetitions` times with every configuration.
+
+    draw_all: how chunks are drawn, in any order; default one after the other, here.
+    """
+    jobs: list[Job] = [(prompt, s) for s in range(repetitions) for prompt in prompts]
+    chunks: list[Chunk] = []
     for configuration in configurations:
-        jobs: list[Job] = [(prompt, s) for s in range(repetitions) for prompt in prompts]
         missing = [job for job in jobs if (configuration.key, job[0].number, job[1]) not in file.records]
-        for start in range(0, len(missing), batch):
-            records, _ = draw_pictures(model, missing[start : start + batch], configuration)
-            file.add(records)
-            if progress is not None:
-                done = [file.records.get((configuration.key, prompt.number, s)) for prompt, s in jobs]
-                passed = [record.passed for record in done if record is not None]
-                share = 100 * np.mean(passed)
-                progress(f"{configuration.name}: {len(passed)} of {len(jobs)} pictures, {share:.1f} % passed")
+        chunks += [(configuration, missing[start : start + batch]) for start in range(0, len(missing), batch)]
+
+    def draw_here(chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, list[PictureRecord]]]:
+        for configuration, own in chunks:
+            yield (configuration, own), draw_pictures(model, own, configuration)[0]
+
+    for (configuration, _), records in (draw_all or draw_here)(chunks):
+        file.add(records)
+        if progress is not None:
+            done = [file.records.get((configuration.key, prompt.number, s)) for prompt, s in jobs]
+            passed = [record.passed for record in done if record is not None]
+            progress(progress_line(configuration.name, passed, len(jobs)))
+
+
+def progress_line(name: str, passed: Sequence[bool], wanted: int) -> str:
+    """A bar of the pictures done, their number, and the share that passed."""
+    full = 20 * len(passed) // wanted
+    share = 100 * np.mean(passed)
+    return f"[{'#' * full:.<20}] {name}: {len(passed)} of {wanted} pictures, {share:.1f} % passed"
 
 
 def measure_latency(

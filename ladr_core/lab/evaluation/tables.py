@@ -54,8 +54,8 @@ def to_markdown(result: Mapping[str, Any]) -> str:
         "disagreement: share of cells in which two pictures of one prompt differ. Color entropy: bits, over objects "
         "whose color the prompt leaves open (at most 3.17).",
         "",
-        _row(["", "NFE", "minus", "NFE", "overall", "position"]),
-        _row(["---", "---:", "---", "---:", "---:", "---:"]),
+        _row(["", "NFE", "minus", "NFE", "overall", "position", "detectable"]),
+        _row(["---", "---:", "---", "---:", "---:", "---:", "---:"]),
     ]
     for entry in result["configurations"]:
         for difference in entry["differences"]:
@@ -63,9 +63,17 @@ def to_markdown(result: Mapping[str, Any]) -> str:
                 _row([
                     entry["name"], f"{entry['nfe']:.1f}", difference["to"], f"{difference['nfe']:.1f}",
                     _signed(difference["overall"]), _signed(difference.get("position")),
+                    f"{100 * difference['detectable']:.1f}" if "detectable" in difference else "",
                 ])
             )  # fmt: skip
-    lines += ["", "Paired differences: same prompts, same seeds.", ""]
+    lines += [
+        "",
+        "Paired differences: same prompts, same seeds. Detectable: the true difference in points that such a run finds "
+        "in 80 % of the cases, from the width of the interval.",
+        "",
+    ]
+    if "power" in result:
+        lines += [result["power"][0].upper() + result["power"][1:] + ".", ""]
     return "\n".join(lines)
 
 
