@@ -107,10 +107,8 @@ class Fields:
         found = shown(self.values.get(name)) if name in self.values else "missing"
         return CheckpointError(f"{self.source}: {cut(name, 80)} is {found}, expected {expected}; {self.remedy}.")
 
-    def _value(self, name: str, default: Any, expected: str) -> Any:
-        value = self.values.get(name)
-        if value is not None:
-            return value
+    def _missing(self, name: str, default: Any, expected: str) -> Any:
+        """What stands for an entry that is missing or null."""
         if default is _NONE:
             raise self.wrong(name, expected)
         return default
@@ -118,9 +116,9 @@ class Fields:
     def whole(self, name: str, least: int, most: int, default: Any = _NONE) -> int:
         """A whole number from least to most."""
         expected = f"a whole number from {least} to {most}"
-        value = self._value(name, default, expected)
-        if value is default:
-            return value
+        if name not in self:
+            return self._missing(name, default, expected)
+        value = self.values[name]
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -130,32 +128,34 @@ class Fields:
     def number(self, name: str, least: float, most: float, default: Any = _NONE) -> float:
         """A finite number from least to most."""
         expected = f"a number from {least:g} to {most:g}"
-        value = self._value(name, default, expected)
-        if value is default:
-            return value
+        if name not in self:
+            return self._missing(name, default, expected)
+        value = self.values[name]
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
             raise self.wrong(name, expected)
         return float(value)
 
     def flag(self, name: str, default: Any = _NONE) -> bool:
         """True or false."""
-        value = self._value(name, default, "true or false")
-        if value is not default and not isinstance(value, bool):
+        if name not in self:
+            return self._missing(name, default, "true or false")
+        if not isinstance(self.values[name], bool):
             raise self.wrong(name, "true or false")
-        return value
+        return self.values[name]
 
     def text(self, name: str, default: Any = _NONE) -> Any:
         """A text."""
-        value = self._value(name, default, "a text")
-        if value is not default and not isinstance(value, str):
+        if name not in self:
+            return self._missing(name, default, "a text")
+        if not isinstance(self.values[name], str):
             raise self.wrong(name, "a text")
-        return value
+        return self.values[name]
 
     def texts(self, name: str, default: Any = _NONE) -> tuple[str, ...]:
         """A list of texts."""
-        value = self._value(name, default, "a list of texts")
-        if value is default:
-            return value
+        if name not in self:
+            return self._missing(name, default, "a list of texts")
+        value = self.values[name]
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.wrong(name, "a list of texts")
         return tuple(value)
@@ -163,9 +163,9 @@ class Fields:
     def wholes(self, name: str, least: int, most: int, longest: int, default: Any = _NONE) -> tuple[int, ...]:
         """A list of 1 to `longest` whole numbers from least to most."""
         expected = f"a list of 1 to {longest} whole numbers from {least} to {most}"
-        value = self._value(name, default, expected)
-        if value is default:
-            return value
+        if name not in self:
+            return self._missing(name, default, expected)
+        value = self.values[name]
         if not isinstance(value, list) or not 1 <= len(value) <= longest:
             raise self.wrong(name, expected)
         if not all(isinstance(item, int) and not isinstance(item, bool) and least <= item <= most for item in value):
@@ -174,7 +174,7 @@ class Fields:
 
     def below(self, name: str, default: Any = _NONE) -> Fields:
         """The fields of an object within this one."""
-        value = self._value(name, default, "a JSON object")
+        value = self.values[name] if name in self else self._missing(name, default, "a JSON object")
         if not isinstance(value, Mapping):
             raise self.wrong(name, "a JSON object")
         return Fields(value, f"{self.source}: {cut(name, 80)}", self.remedy)

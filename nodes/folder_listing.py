@@ -52,10 +52,11 @@ def _scan(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             try:
+                entry.name.encode()  # a name in no known encoding cannot be part of a workflow
                 if entry.is_dir():
                     folders.append(entry.name)
                 elif _INTERESTING.fullmatch(entry.name):
                     files.append(entry.name)
-            except OSError:
-                continue  # a link that leads to itself
+            except (OSError, UnicodeEncodeError):  # for one a link that leads to itself
+                continue
     return tuple(sorted(folders)), tuple(sorted(files))

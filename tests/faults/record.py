@@ -22,8 +22,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
+import hypothesis  # noqa: E402
 from mutations import KINDS, SEED, Mutation, draw_mutations  # noqa: E402
 from sound_folders import write_sound_folders  # noqa: E402
+
+from ladr_core.command_line.machine import describe_machine  # noqa: E402
 
 BEFORE = "0c9a424"  # the last commit without any of the mends
 SHARES = {"json": 1100, "header": 700, "description": 400, "bytes": 250, "node": 80}
@@ -109,7 +112,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="print every fault")
     args = parser.parse_args()
     record: dict[str, Any] = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-    record["seed"] = SEED
+    record |= {"seed": SEED, "hypothesis": hypothesis.__version__, "machine": describe_machine()}
     files = record.setdefault("mutated_files", {})
     cases = list(all_cases(args.share))
     with tempfile.TemporaryDirectory() as scratch:
@@ -119,6 +122,7 @@ def main() -> None:
             files["before"] = {"commit": BEFORE, **count_faults(old, sound, cases, args.verbose)}
         if args.only != "before":
             files["after"] = count_faults(ROOT, sound, cases, args.verbose)
+            record |= {"cases": files["after"]["cases"], "faults": files["after"]["faults"]}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -17,6 +17,7 @@ from ...command_line import INTERRUPTED, MISTAKE, OneSentenceParser
 from ...command_line.machine import describe_machine
 from ...command_line.setting_options import typed_value
 from ...errors import CheckpointError, InputError
+from ...file_reading import read_fields
 from ...models.builtin.loading import WEIGHTS, load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...presets import PRESETS, find_preset
@@ -174,14 +175,21 @@ def read_varied(options: Sequence[str], samplers: Sequence[str]) -> dict[str, li
 def read_tuned(path: Path) -> list[dict[str, Any]]:
     """The best values of a result on the tuning half."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        half, best = result["half"], result["best"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError("tuned", path, "a result file of this program", "Run it with --half tuning first") from error
+        result = read_fields(path, "this program")
+        half, best = result.text("half"), result.values.get("best")
+        if not isinstance(best, list) or not all(_names_a_sampler(values) for values in best):
+            raise result.wrong("best", "a list of the best values")
+    except CheckpointError as error:
+        given = f"{path} ({str(error).rstrip('.')})"
+        raise InputError("tuned", given, "a result file of this program", "Run it with --half tuning first") from error
     if half != "tuning":
         raise InputError("tuned", f"{path}, which used the {half} half", "a result of the tuning half",
                          "Run it with --half tuning first")  # fmt: skip
     return best
+
+
+def _names_a_sampler(values: Any) -> bool:
+    return isinstance(values, dict) and {"sampler", "steps"} <= values.keys()
 
 
 def load_model(args: argparse.Namespace) -> BuiltinDLLM:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...file_reading import read_text
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,12 @@ class RecordFile:
         if written_for != model:
             remedy = f"Delete {self.path.name} or give another --out"
             raise InputError("out", f"{self.path} with pictures of another model ({written_for})", model, remedy)
-        for line in lines[1:]:
-            self._keep(PictureRecord(**line))
+        try:
+            for line in lines[1:]:
+                self._keep(PictureRecord(**line))
+        except TypeError as error:
+            remedy = f"Delete {self.path.name} or give another --out"
+            raise InputError("out", f"{self.path}, which was changed", "records of this program", remedy) from error
         # A last line cut short by a kill must not swallow the next one.
         kept = [json.dumps({"model": model}), *(json.dumps(asdict(record)) for record in self.records.values())]
         self.path.write_text("\n".join(kept) + "\n", encoding="utf-8")
@@ -74,9 +79,12 @@ class RecordFile:
 def path_lines(path: Path) -> list[dict]:
     """The JSON lines of a file; a last line that was cut short is left out."""
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in read_text(path, "this program").splitlines():
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(line, dict):
+            break
+        lines.append(line)
     return lines
