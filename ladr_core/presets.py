@@ -1,10 +1,10 @@
 """Presets: named sets of values for the samplers.
 
-The first three differ in how much is rescued per scheduled cell. Their values were chosen with the built-in model on
-the tuning half of the prompts: guidance with an earlier state of the model in docs/results/tuning_cfg.json, risk bound
-and rescue cap in docs/results/tuning_ladr.json, where the differences between risk bounds lay within the intervals.
-Those of the large models' own samplers are the published ones, with `cfg` as KSampler counts it (the published scale
-plus 1); they run on the command line and, as `method`, on the Baseline dLLM Sampler.
+Those of LADR were chosen on the exact oracles (`python -m ladr_core.lab oracles`, docs/results/oracles.json); guidance
+with an earlier state of the built-in model (docs/results/tuning_cfg.json). Those of the large models' own samplers are
+the published ones, with `cfg` as KSampler counts it (the published scale plus 1); they run on the command line and, as
+`method`, on the Baseline dLLM Sampler. Those that join LADR with a large model follow the texture oracle at the model's
+number of cells and were not measured with its weights.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ class Preset:
         return SamplerSetup(self.sampler, self.settings, self.rescue)
 
 
-def _ladr(name: str, meaning: str, *, rescue_cap: float) -> Preset:
-    """A preset of LADR: cells are chosen before tokens, and those rescued together do not touch."""
+def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.2) -> Preset:
+    """A preset of LADR: anchors spread over the picture, cells chosen before their tokens are drawn."""
     return Preset(
         name,
         meaning,
-        settings=SamplerSettings(cfg=1.2, choice_temperature=3.0, choose_then_sample=True),
-        rescue=RescueSettings(risk_bound=0.1, rescue_cap=rescue_cap, spacing=2),
+        settings=SamplerSettings(
+            steps=steps, cfg=cfg, choose_then_sample=True, cell_order="halton"
+        ),
+        rescue=RescueSettings(radius=radius),
     )
 
 
@@ -53,9 +55,9 @@ def changed_values(preset: Preset) -> dict[str, Any]:
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _ladr("quality", "careful rescue, most evaluations", rescue_cap=1.0),
-        _ladr("balanced", "the middle way", rescue_cap=4.0),
-        _ladr("fast", "bold rescue, fewest evaluations", rescue_cap=8.0),
+        _ladr("quality", "rescue beside known cells only, most evaluations", steps=64, radius=1),
+        _ladr("balanced", "the middle way", steps=64, radius=2),
+        _ladr("fast", "rescue over half of the picture, fewest evaluations", steps=28, radius=8),
         Preset(
             "lumina-dimoo",
             "Lumina-DiMOO as its authors draw",
@@ -68,6 +70,8 @@ PRESETS: dict[str, Preset] = {
             sampler="lumina-dimoo",
             settings=SamplerSettings(steps=64, cfg=3.5, choice_temperature=1.0, image_cfg=5.0),
         ),
+        _ladr("lumina-dimoo-ladr", "Lumina-DiMOO with LADR, not measured on it", steps=16, radius=2, cfg=5.0),
+        _ladr("mmada-ladr", "MMaDA with LADR, not measured on it", steps=12, radius=2, cfg=4.5),
         Preset(
             "mmada",
             "MMaDA as its authors draw",

@@ -10,7 +10,9 @@ from .setting import Setting
 
 MASK_SCHEDULES = ("cosine", "linear", "square", "arccos", "sqrt")
 FRONTIER_SHAPES = ("cross", "square", "disc")
-RISK_FILTERS = ("absolute", "budget", "entropy", "relative")
+RISK_FILTERS = ("absolute", "budget", "entropy", "relative", "running")
+CELL_ORDERS = ("confidence", "halton")
+RESCUE_SCHEDULINGS = ("field", "jump")
 
 SEED = Setting(
     "seed", 0, "int",
@@ -102,7 +104,7 @@ FRONTIER_SHAPE = Setting(
     choices=FRONTIER_SHAPES,
 )  # fmt: skip
 RADIUS = Setting(
-    "radius", 1, "int",
+    "radius", 2, "int",
     "reach of the neighborhood in cells",
     "How far from a known cell, in cells, a cell may be rescued. Higher rescues more cells at a time, with less "
     "support from known neighbors: faster, riskier.",
@@ -123,17 +125,18 @@ SPACING = Setting(
     minimum=0, maximum=16, step=1,
 )  # fmt: skip
 RISK_FILTER = Setting(
-    "risk_filter", "relative", "choice",
+    "risk_filter", "running", "choice",
     "how the risk of rescuing a cell is limited",
-    "absolute: each cell's risk is limited. budget: the sum of risks in a step is. entropy: the summed entropies "
-    "without the largest are. relative: a cell must be nearly as sure as those the schedule just unmasked.",
+    "running: a cell must be nearly as sure as the surest cell of the run so far. absolute: each cell's risk is "
+    "limited. budget: the sum of risks in a step is. entropy: the summed entropies without the largest are. relative: "
+    "nearly as sure as those the schedule just took.",
     choices=RISK_FILTERS,
 )  # fmt: skip
 RISK_BOUND = Setting(
-    "risk_bound", 0.2, "float",
+    "risk_bound", 0.02, "float",
     "most risk that is accepted, in the unit of the risk filter",
-    "Higher rescues more: faster, riskier. absolute: largest risk of a cell, 0 to 1. budget: largest sum of risks per "
-    "step. entropy: the same in nats. relative: how far confidence may lie below the scheduled cells' (0.2 = 20 %).",
+    "Higher rescues more: faster, riskier. running, relative: how far a probability may lie below its standard (0.02 = "
+    "2 %). absolute: largest risk of a cell, 0 to 1. budget: largest sum of risks per step. entropy: the same in nats.",
     minimum=0.0, maximum=1000.0, step=0.01,
 )  # fmt: skip
 RISK_QUANTILE = Setting(
@@ -144,11 +147,11 @@ RISK_QUANTILE = Setting(
     minimum=0.0, maximum=1.0, step=0.05, on_node=False,
 )  # fmt: skip
 RESCUE_CAP = Setting(
-    "rescue_cap", 4.0, "float",
+    "rescue_cap", 4096.0, "float",
     "most cells rescued per scheduled cell",
     "At most this many cells are rescued for each cell the schedule unmasks in the step. Higher is faster and riskier. "
     "0 rescues nothing.",
-    minimum=0.0, maximum=64.0, step=0.5,
+    minimum=0.0, maximum=4096.0, step=0.5,
 )  # fmt: skip
 RESCUE_START = Setting(
     "rescue_start", 0.0, "float",
@@ -160,8 +163,8 @@ RESCUE_START = Setting(
 INVERSE_SCHEDULING = Setting(
     "inverse_scheduling", True, "bool",
     "let time jump to where the schedule has the mask ratio reached",
-    "On: after a rescue the clock jumps ahead, which saves steps. Off: the same rescue without the jump; an ablation "
-    "that saves few steps.",
+    "For rescue_scheduling jump only. On: after a rescue the clock jumps ahead, which saves steps. Off: the same "
+    "rescue without the jump.",
 )  # fmt: skip
 COUNT_FRESH_AS_OBSERVED = Setting(
     "count_fresh_as_observed", False, "bool",
@@ -186,16 +189,38 @@ BATCH_SIZE = Setting(
     minimum=1, maximum=4096, step=1,
 )  # fmt: skip
 
+CELL_ORDER = Setting(
+    "cell_order", "confidence", "choice",
+    "which cells the schedule takes first",
+    "confidence: the most confident cells first, with random noise (choice_temperature). halton: cells spread evenly "
+    "over the picture, whatever their confidence; better where the picture is texture.",
+    choices=CELL_ORDERS,
+)  # fmt: skip
+RESCUE_SCHEDULING = Setting(
+    "rescue_scheduling", "field", "choice",
+    "what a rescue does to the schedule",
+    "field: rescued cells leave the schedule, so it never takes more undecided cells at once because decided ones were "
+    "filled in. jump: time jumps ahead as if the schedule had taken them too; riskier.",
+    choices=RESCUE_SCHEDULINGS,
+)  # fmt: skip
+RESCUE_FLOOR = Setting(
+    "rescue_floor", 0.5, "float",
+    "least probability of a rescued cell's best token, for the running filter",
+    "The running filter never rescues a cell whose best token is less probable than this. Higher is more careful. The "
+    "other filters ignore it.",
+    minimum=0.0, maximum=1.0, step=0.01,
+)  # fmt: skip
+
 SAMPLER_SETTINGS: dict[str, Setting] = {
     s.name: s
     for s in (STEPS, CFG, DENOISE, MASK_SCHEDULE, TEMPERATURE, CHOICE_TEMPERATURE, TOP_K, TOP_P, CHOOSE_THEN_SAMPLE,
-              IMAGE_CFG)
+              IMAGE_CFG, CELL_ORDER)
 }  # fmt: skip
 RESCUE_SETTINGS: dict[str, Setting] = {
     s.name: s
     for s in (
         RESCUE, FRONTIER_SHAPE, RADIUS, MIN_NEIGHBORS, SPACING, RISK_FILTER, RISK_BOUND, RISK_QUANTILE, RESCUE_CAP,
-        RESCUE_START, INVERSE_SCHEDULING, COUNT_FRESH_AS_OBSERVED,
+        RESCUE_START, INVERSE_SCHEDULING, COUNT_FRESH_AS_OBSERVED, RESCUE_SCHEDULING, RESCUE_FLOOR,
     )
 }  # fmt: skip
 
@@ -220,6 +245,7 @@ class SamplerSettings:
     top_p: float = TOP_P.default
     choose_then_sample: bool = CHOOSE_THEN_SAMPLE.default
     image_cfg: float = IMAGE_CFG.default
+    cell_order: str = CELL_ORDER.default
 
     def __post_init__(self) -> None:
         _check_all(self, SAMPLER_SETTINGS)
@@ -241,6 +267,8 @@ class RescueSettings:
     rescue_start: float = RESCUE_START.default
     inverse_scheduling: bool = INVERSE_SCHEDULING.default
     count_fresh_as_observed: bool = COUNT_FRESH_AS_OBSERVED.default
+    rescue_scheduling: str = RESCUE_SCHEDULING.default
+    rescue_floor: float = RESCUE_FLOOR.default
 
     def __post_init__(self) -> None:
         _check_all(self, RESCUE_SETTINGS)

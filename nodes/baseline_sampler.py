@@ -32,7 +32,7 @@ class BaselineSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, mask_schedule=None, method=None) -> bool:
+    def validate_inputs(cls, mask_schedule=None, method=None, cell_order=None) -> bool:
         """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
         return True
 

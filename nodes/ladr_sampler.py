@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..ladr_core.settings import RESCUE_SETTINGS, RescueSettings
 from .core_features import resent_output, search_aliases
-from .sampler_inputs import SHOWN_ON_LADR, mark_input, rescue_inputs, sampler_outputs, shared_inputs
+from .sampler_inputs import SHOWN_ON_LADR, added_inputs, mark_input, rescue_inputs, sampler_outputs, shared_inputs
 from .sampler_run import run_sampler
 
 
@@ -23,7 +23,7 @@ class LADRSampler(io.ComfyNode):
             description="Draws a picture with a diffusion language model in fewer network evaluations: besides the "
             "cells that the mask schedule asks for, it unmasks confident cells next to known ones (Locality-Aware "
             "Dynamic Rescue). With rescue off it is the Baseline dLLM Sampler.",
-            inputs=[*shared_inputs(SHOWN_ON_LADR), *rescue_inputs(), mark_input()],
+            inputs=[*shared_inputs(SHOWN_ON_LADR), *rescue_inputs(), mark_input(), *added_inputs()],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
             **resent_output(),
@@ -31,7 +31,9 @@ class LADRSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, mask_schedule=None, frontier_shape=None, risk_filter=None) -> bool:
+    def validate_inputs(
+        cls, mask_schedule=None, frontier_shape=None, risk_filter=None, rescue_scheduling=None, cell_order=None
+    ) -> bool:
         """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
         return True
 

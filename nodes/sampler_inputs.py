@@ -8,15 +8,24 @@ from comfy_api.latest import io
 
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.samplers.registry import METHOD
-from ..ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED, Setting
+from ..ladr_core.settings import (
+    CELL_ORDER,
+    RESCUE_FLOOR,
+    RESCUE_SCHEDULING,
+    RESCUE_SETTINGS,
+    SAMPLER_SETTINGS,
+    SEED,
+    Setting,
+)
 from .core_features import advanced
 
+_ADDED = (RESCUE_SCHEDULING, RESCUE_FLOOR, CELL_ORDER)  # in this order
 _AFTER_DENOISE = ("mask_schedule", "temperature", "choice_temperature", "top_k", "top_p", "choose_then_sample")
 
 # What stays open beside KSampler's inputs and the preview; the rest is folded away where the front end can. Both have
-# the noise of the tokens. LADR has the two bounds of its rescue, which trade quality for speed and make the presets.
+# the noise of the tokens. LADR has the bound and the reach of its rescue, which trade quality for speed.
 # The baseline has the noise of its choice of cells, which the authors' samplers use too, and whose sampler it is.
-SHOWN_ON_LADR = ("temperature", "risk_bound", "rescue_cap")
+SHOWN_ON_LADR = ("temperature", "risk_bound", "radius")
 SHOWN_ON_BASELINE = ("temperature", "choice_temperature", "method")
 
 
@@ -72,8 +81,14 @@ def shared_inputs(shown: tuple[str, ...]) -> list[Any]:
 
 
 def rescue_inputs() -> list[Any]:
-    """The inputs only the LADR sampler has; they come last, so that the two samplers can be swapped."""
-    return [later_widget(setting, SHOWN_ON_LADR) for setting in RESCUE_SETTINGS.values() if setting.on_node]
+    """The inputs that only the LADR sampler has."""
+    own = [setting for setting in RESCUE_SETTINGS.values() if setting.on_node and setting not in _ADDED]
+    return [later_widget(setting, SHOWN_ON_LADR) for setting in own]
+
+
+def added_inputs() -> list[Any]:
+    """LADR's inputs that came later, after all others: the order is frozen."""
+    return [later_widget(setting, SHOWN_ON_LADR) for setting in _ADDED]
 
 
 def mark_input() -> Any:
@@ -86,7 +101,7 @@ def mark_input() -> Any:
 
 def method_inputs() -> list[Any]:
     """The inputs only the baseline sampler has."""
-    return [later_widget(METHOD, SHOWN_ON_BASELINE), later_widget(ML_CACHE, SHOWN_ON_BASELINE)]
+    return [later_widget(setting, SHOWN_ON_BASELINE) for setting in (METHOD, ML_CACHE, CELL_ORDER)]
 
 
 def sampler_outputs() -> list[Any]:

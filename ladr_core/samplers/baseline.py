@@ -1,20 +1,19 @@
-"""The baseline: unmask the most confident cells, as many as the mask schedule asks for (MaskGIT, arXiv 2202.04200)."""
+"""The baseline: as many cells as the mask schedule asks for, the most confident first (MaskGIT, arXiv 2202.04200)."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ..cell_ranking import take_best
 from ..mask_schedule import MaskSchedule, mask_schedule
-from ..noise import gumbel
 from ..settings import SamplerSettings
 from ..step import Choice, Prediction, Rule, StepState
+from .cell_order import CellOrder, cell_order
 from .risk import distance_bound
 
 
 class BaselineRule(Rule):
-    """Confidence with Gumbel noise that fades out with time; the clock goes one step of the schedule.
+    """The mask schedule with an order of cells; the clock goes one step of the schedule.
 
     With choose_then_sample cells are chosen by their largest probability, which does not depend on the token drawn.
     """
@@ -23,7 +22,7 @@ class BaselineRule(Rule):
 
     def __init__(self, settings: SamplerSettings) -> None:
         self._schedule = mask_schedule(settings.mask_schedule)
-        self._choice_temperature = settings.choice_temperature
+        self._order: CellOrder = cell_order(settings)
         self._choose_then_sample = settings.choose_then_sample
         # The bound is about tokens drawn from p itself.
         whole = settings.temperature > 0 and settings.top_k == 0 and settings.top_p == 1
@@ -31,17 +30,15 @@ class BaselineRule(Rule):
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """See Rule."""
-        scheduled = self._scheduled_cells(state, self._confidence(prediction))
-        return Choice(scheduled, distance_bound=distance_bound(prediction, scheduled) if self._has_bound else None)
+        score = self._order.score(state, self._confidence(prediction), state.time_left)
+        scheduled = take_best(score, state.is_masked, scheduled_counts(state, self._schedule))
+        return Choice(scheduled, distance_bound=self._bound(prediction, scheduled))
 
     def _confidence(self, prediction: Prediction) -> Tensor:
         return prediction.max_probability if self._choose_then_sample else prediction.confidence
 
-    def _scheduled_cells(self, state: StepState, confidence: Tensor) -> Tensor:
-        score = confidence.clamp_min(torch.finfo(torch.float32).tiny).log()
-        if self._choice_temperature > 0:
-            score = score + self._choice_temperature * state.time_left * gumbel(state.uniform())
-        return take_best(score, state.is_masked, scheduled_counts(state, self._schedule))
+    def _bound(self, prediction: Prediction, unmasked: Tensor) -> Tensor | None:
+        return distance_bound(prediction, unmasked) if self._has_bound else None
 
 
 def scheduled_counts(state: StepState, schedule: MaskSchedule) -> Tensor:

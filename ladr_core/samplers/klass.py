@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..settings import SamplerSettings, Setting
 from ..step import Choice, Prediction, Rule, StepState
+from .row_memory import RowMemory
 from .threshold import THRESHOLD, DensityClock, with_surest
 
 LARGEST_DIVERGENCE = Setting(
@@ -57,17 +58,17 @@ class KlassRule(Rule):
         self._largest_divergence = largest_divergence
         self._settled_steps = settled_steps
         self._at_least = at_least
-        self._settled_for = torch.empty(0)  # [b, N]: steps in a row
-        self._rows: tuple[int, ...] = ()
+        self._settled_for = RowMemory()  # [b, N]: steps in a row
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """See Rule."""
         if prediction.divergence is None:
             raise RuntimeError("klass needs a token draw that returns divergences")
-        before = self._settled_before(state)
+        before = self._settled_for.recall(state, torch.zeros_like(prediction.tokens))
         settled = state.is_masked & (prediction.divergence <= self._largest_divergence)
-        self._settled_for, self._rows = torch.where(settled, before + 1, 0), state.rows
-        ready = (self._settled_for >= self._settled_steps) & (prediction.confidence >= self._threshold)
+        settled_for = torch.where(settled, before + 1, 0)
+        self._settled_for.keep(state, settled_for)
+        ready = (settled_for >= self._settled_steps) & (prediction.confidence >= self._threshold)
         # The surest few stand in only for images in which nothing is ready.
         ready = ready & state.is_masked
         surest = with_surest(torch.zeros_like(ready), prediction.confidence, state, self._at_least)
@@ -76,11 +77,3 @@ class KlassRule(Rule):
     def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
         """See Rule."""
         return self._clock.time_after(state, scheduled)
-
-    def _settled_before(self, state: StepState) -> Tensor:
-        if state.step == 0:
-            return torch.zeros(state.is_masked.shape, dtype=torch.int64, device=state.device)
-        if state.rows == self._rows:
-            return self._settled_for
-        places = torch.tensor([self._rows.index(row) for row in state.rows], device=state.device)
-        return self._settled_for.index_select(0, places)

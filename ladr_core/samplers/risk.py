@@ -13,29 +13,43 @@ from ..cell_ranking import rank_cells
 from ..settings import RescueSettings
 from ..step import Prediction, StepState
 from .frontier import find_frontier, keep_apart
+from .row_memory import RowMemory
 
 
 def rescue_cells(
-    state: StepState, prediction: Prediction, scheduled: Tensor, confidence: Tensor, settings: RescueSettings
+    state: StepState,
+    prediction: Prediction,
+    scheduled: Tensor,
+    confidence: Tensor,
+    standard: Tensor,
+    settings: RescueSettings,
+    *,
+    among_scheduled: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Cells rescued beside the scheduled ones, bool [b, N], and the risk accepted with them, [b].
+    """Cells that are rescued, bool [b, N], and the risk accepted with them, [b].
 
-    scheduled: bool [b, N]; confidence [b, N]: what cells are chosen by. In this order: frontier, start time, limit per
-    cell, spacing, limit on the sum, cap. Surest cells come first; equal ones by cell number.
+    scheduled: bool [b, N], what the schedule takes where nothing is rescued; confidence [b, N]: what cells are chosen
+    by; standard [b, 1]: the highest probability seen in the run so far; among_scheduled: scheduled cells may be rescued
+    too, and others take their place. In this order: frontier, start time, limit per cell, spacing, limit on the sum,
+    cap. The most confident cells come first; equal ones by cell number.
     """
     observed = ~state.is_masked
     if settings.count_fresh_as_observed:
         observed = observed | scheduled
     shape, radius, least = settings.frontier_shape, settings.radius, settings.min_neighbors
-    frontier = find_frontier(state.is_masked & ~scheduled, observed, state.grid, shape, radius, least)
+    waiting = state.is_masked if among_scheduled else state.is_masked & ~scheduled
+    frontier = find_frontier(waiting, observed, state.grid, shape, radius, least)
     started = (state.time >= settings.rescue_start).to(state.device).unsqueeze(1)
     risk = cell_risk(prediction, settings.risk_filter)
     candidates = frontier & started
     if settings.risk_filter == "absolute":
         candidates = candidates & (risk <= settings.risk_bound)
+    elif settings.risk_filter == "running":
+        least_sure = ((1 - settings.risk_bound) * standard).clamp_min(settings.rescue_floor)
+        candidates = candidates & (prediction.max_probability >= least_sure)
     elif settings.risk_filter == "relative":
-        standard = scheduled_quantile(confidence, scheduled, settings.risk_quantile)
-        candidates = candidates & (confidence >= max(0.0, 1 - settings.risk_bound) * standard)
+        compared = scheduled_quantile(confidence, scheduled, settings.risk_quantile)
+        candidates = candidates & (confidence >= max(0.0, 1 - settings.risk_bound) * compared)
     sureness = confidence if settings.risk_filter == "relative" else -risk
     candidates = keep_apart(rank_cells(sureness, candidates), candidates, state.grid, settings.spacing)
 
@@ -46,6 +60,17 @@ def rescue_cells(
     most = torch.floor(settings.rescue_cap * scheduled.sum(dim=1, keepdim=True))
     rescued = candidates & (rank < most)
     return rescued, torch.where(rescued, accepted, 0.0).amax(dim=1)
+
+
+def running_standard(prediction: Prediction, state: StepState, memory: RowMemory) -> Tensor:
+    """The highest probability of a token that any masked cell of each image had in the run so far, [b, 1].
+
+    The most confident cell of one step is no standard: late in a run no cell may be sure, and all would pass together.
+    """
+    now = torch.where(state.is_masked, prediction.max_probability, 0.0).amax(dim=1, keepdim=True)
+    standard = torch.maximum(memory.recall(state, now), now)
+    memory.keep(state, standard)
+    return standard
 
 
 def cell_risk(prediction: Prediction, risk_filter: str) -> Tensor:

@@ -1,5 +1,7 @@
 """The loop and its edge cases, on a model whose answers are known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fake_dllm import FakeDenoiser, fake_logits, logits_for_confidences
@@ -110,7 +112,7 @@ def test_inpainting_keeps_known_cells_and_starts_at_the_rim():
     cells = torch.zeros(1, 6, 6, dtype=torch.int64)
     cells[0, 1:5, 1:5] = MASKED
     cells = cells.flatten(1)
-    rescue = RescueSettings(risk_bound=1.0, rescue_cap=64.0, frontier_shape="cross")
+    rescue = RescueSettings(risk_bound=1.0, rescue_floor=0.0, frontier_shape="cross", radius=1)
     result, report, _ = run(random_base(1, 36), grid, rescue=rescue, cells=cells, steps=16)
     assert torch.equal(result[cells != MASKED], cells[cells != MASKED])
     rim = torch.zeros(6, 6, dtype=torch.bool)
@@ -159,15 +161,30 @@ def test_guidance_is_asked_for_only_when_on():
 
 def test_clock_jumps_to_where_the_schedule_has_the_density_reached():
     grid = TokenGrid(8, 8)
-    rescue = RescueSettings(risk_bound=1.0, rescue_cap=4.0)
+    rescue = RescueSettings(risk_filter="relative", risk_bound=1.0, rescue_cap=4.0, rescue_scheduling="jump")
     _, report, _ = run(random_base(1, 64), grid, rescue=rescue, steps=32, mask_schedule="linear")
     for r in report.steps:
         expected = min(1.0, r.time_before + 1 / 32 + r.rescued / 64)
         assert r.time_after == pytest.approx(expected, abs=1e-5)
-    held = RescueSettings(risk_bound=1.0, rescue_cap=4.0, inverse_scheduling=False)
+    held = replace(rescue, inverse_scheduling=False)
     _, without, _ = run(random_base(1, 64), grid, rescue=held, steps=32, mask_schedule="linear")
     assert report.nfe < without.nfe
     assert all(r.time_after == pytest.approx(r.time_before + 1 / 32) for r in without.steps)
+
+
+def test_rescued_cells_leave_the_schedule():
+    """Of the cells that are not rescued, every step opens the share that the schedule asks for."""
+    grid = TokenGrid(8, 8)
+    rescue = RescueSettings(risk_filter="relative", risk_bound=0.3)
+    _, report, _ = run(random_base(1, 64), grid, rescue=rescue, steps=16, mask_schedule="linear")
+    assert sum(r.rescued for r in report.steps) > 0
+    field = 64.0
+    for r in report.steps:
+        field *= (r.masked - r.rescued) / r.masked
+        assert r.time_after == pytest.approx(r.time_before + 1 / 16)
+        left = r.masked - r.rescued
+        assert r.scheduled == pytest.approx(min(left, max(1, left - int(field * (1 - r.time_after)))), abs=1)
+    assert report.nfe <= 16
 
 
 def test_interrupt_stops_before_the_next_forward():

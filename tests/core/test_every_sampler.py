@@ -10,8 +10,9 @@ from ladr_core import sampling
 from ladr_core.denoising_loop import denoise
 from ladr_core.models.contract import Prompt
 from ladr_core.noise import PerImageNoise
+from ladr_core.samplers.cell_order import halton_ranks
 from ladr_core.samplers.entropy_bound import EntropyBoundRule
-from ladr_core.samplers.halton import HaltonRule, halton_ranks
+from ladr_core.samplers.halton import HaltonRule
 from ladr_core.samplers.klass import KlassRule
 from ladr_core.samplers.registry import find_method, find_sampler, sampler_names
 from ladr_core.samplers.threshold import ThresholdRule

@@ -97,7 +97,8 @@ def rescued_cells(**values):
     is_masked = torch.tensor([[False] + [True] * 7])
     state = make_state(is_masked, time=0.25)
     prediction = Prediction(torch.zeros(1, 8, dtype=torch.int64), CONFIDENCE, CONFIDENCE, entropy=1 - CONFIDENCE)
-    rescued, risk = rescue_cells(state, prediction, SCHEDULED, CONFIDENCE, settings)
+    standard = torch.tensor([[0.95]])  # some cell was as sure in an earlier step
+    rescued, risk = rescue_cells(state, prediction, SCHEDULED, CONFIDENCE, standard, settings)
     return rescued[0].nonzero().flatten().tolist(), float(risk)
 
 
@@ -121,6 +122,13 @@ def test_relative_filter_compares_with_the_scheduled_cells():
     assert rescued_cells(risk_filter="relative", risk_bound=0.3)[0] == [1, 2, 3, 4]
     assert rescued_cells(risk_filter="relative", risk_bound=1.0)[0] == [1, 2, 3, 4, 5, 6]
     assert rescued_cells(risk_filter="relative", risk_bound=5.0)[0] == [1, 2, 3, 4, 5, 6]
+
+
+def test_running_filter_compares_with_the_surest_cell_of_the_run_and_has_a_floor():
+    assert rescued_cells(risk_filter="running", risk_bound=0.05)[0] == []  # 0.9 is less than 0.95 * 0.95
+    assert rescued_cells(risk_filter="running", risk_bound=0.06)[0] == [1]
+    assert rescued_cells(risk_filter="running", risk_bound=1.0, rescue_floor=0.55)[0] == [1, 2, 3, 4]
+    assert rescued_cells(risk_filter="running", risk_bound=1.0, rescue_floor=0.0)[0] == [1, 2, 3, 4, 5, 6]
 
 
 def test_cap_start_and_spacing():

@@ -12,7 +12,15 @@ from ladr_core.report import GIVEN, RESCUED
 from ladr_core.samplers.baseline import BaselineRule
 from ladr_core.samplers.frontier import find_frontier
 from ladr_core.samplers.ladr import LadrRule
-from ladr_core.settings import FRONTIER_SHAPES, MASK_SCHEDULES, RISK_FILTERS, RescueSettings, SamplerSettings
+from ladr_core.settings import (
+    CELL_ORDERS,
+    FRONTIER_SHAPES,
+    MASK_SCHEDULES,
+    RESCUE_SCHEDULINGS,
+    RISK_FILTERS,
+    RescueSettings,
+    SamplerSettings,
+)
 from ladr_core.token_grid import MASKED, TokenGrid, to_grid
 
 some = settings(max_examples=80, deadline=None, derandomize=True)
@@ -25,6 +33,7 @@ sampler_settings = st.builds(
     temperature=st.sampled_from([0.0, 0.7, 1.0]),
     choice_temperature=st.sampled_from([0.0, 4.0]),
     choose_then_sample=st.booleans(),
+    cell_order=st.sampled_from(CELL_ORDERS),
 )
 rescue_settings = st.builds(
     RescueSettings,
@@ -39,6 +48,8 @@ rescue_settings = st.builds(
     rescue_start=st.sampled_from([0.0, 0.3]),
     inverse_scheduling=st.booleans(),
     count_fresh_as_observed=st.booleans(),
+    rescue_scheduling=st.sampled_from(RESCUE_SCHEDULINGS),
+    rescue_floor=st.sampled_from([0.0, 0.5]),
 )
 problems = st.fixed_dictionaries(
     {
@@ -95,7 +106,7 @@ def test_known_cells_never_change_and_all_cells_are_filled(problem, sampler, res
 @some
 def test_every_step_unmasks_and_nfe_is_at_most_steps(problem, sampler, rescue):
     report, denoiser = Run(problem, sampler, rescue).report, Run(problem, sampler, rescue).denoiser
-    assert all(r.scheduled >= 1 for r in report.steps)
+    assert all(r.scheduled + r.rescued >= 1 for r in report.steps)
     assert report.nfe <= sampler.steps and report.nfe == denoiser.calls == max(report.nfe_per_row)
     for row, nfe in enumerate(report.nfe_per_row):
         records = [r for r in report.steps if r.row == row]
@@ -117,7 +128,9 @@ def test_rescued_cells_lie_on_the_frontier_apart_and_within_the_cap(problem, sam
             is_masked[None], observed[None], run.grid, rescue.frontier_shape, rescue.radius, rescue.min_neighbors
         )[0]
         assert not bool((rescued & ~frontier).any())
-        assert r.rescued <= rescue.rescue_cap * r.scheduled
+        # Rescued cells that leave the schedule may be those it would have taken, so fewer are left for it.
+        taken = r.scheduled + (r.rescued if rescue.rescue_scheduling == "field" else 0)
+        assert r.rescued <= rescue.rescue_cap * taken
         assert r.rescued == 0 or r.time_before >= rescue.rescue_start
         places = to_grid(rescued, run.grid).nonzero()
         distances = (places[:, None] - places[None]).abs().amax(dim=-1)
@@ -179,7 +192,7 @@ NOTHING_RESCUED = [
 @given(problem=problems, sampler=sampler_settings)
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_ladr_that_rescues_nothing_is_the_baseline_token_for_token(values, problem, sampler):
-    problem = problem | {"sharpness": min(problem["sharpness"], 2.0)}  # no probability rounds to 1
+    problem = problem | {"sharpness": min(problem["sharpness"], 0.5)}  # no probability rounds to 1
     baseline, ladr = Run(problem, sampler, None), Run(problem, sampler, RescueSettings(**values))
     assert torch.equal(baseline.cells, ladr.cells)
     assert torch.equal(baseline.report.unmasked_at, ladr.report.unmasked_at)

@@ -59,14 +59,17 @@ OTHER = {
     "frontier_shape": "cross", "radius": 3, "min_neighbors": 3, "spacing": 3,
     "risk_filter": "budget", "risk_bound": 0.9, "risk_quantile": 0.0, "rescue_cap": 0.5,
     "rescue_start": 0.5, "inverse_scheduling": False, "choose_then_sample": True,
-    "count_fresh_as_observed": True,
+    "count_fresh_as_observed": True, "cell_order": "halton", "rescue_scheduling": "jump", "rescue_floor": 0.9,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*SAMPLER_SETTINGS, *RESCUE_SETTINGS])
 def test_every_setting_has_an_effect(name):
     value = OTHER[name]
-    settings, rescue = SamplerSettings(steps=16), RescueSettings(risk_bound=0.3)
+    jumps = {"risk_filter": "relative", "risk_bound": 0.3, "rescue_cap": 4.0, "rescue_scheduling": "jump", "radius": 1}
+    runs = {"risk_bound": 0.5, "rescue_floor": 0.3}
+    settings = SamplerSettings(steps=16)
+    rescue = RescueSettings(**(runs if name in ("rescue_scheduling", "rescue_floor") else jumps))
     start = {"codebook_indices": given_tokens(), "model": FakeDLLM(sharpness=0.7, branches=3)}
     before, report = sample(settings=settings, rescue=rescue, **start)
     if name in SAMPLER_SETTINGS:

@@ -72,7 +72,9 @@ def test_input_error_is_one_text_and_keeps_its_parts():
 
 
 def test_presets_are_named_values():
-    assert set(PRESETS) == {"quality", "balanced", "fast", "lumina-dimoo", "lumina-dimoo-edit", "mmada"}
+    assert set(PRESETS) == {
+        "quality", "balanced", "fast", "lumina-dimoo", "lumina-dimoo-edit", "lumina-dimoo-ladr", "mmada", "mmada-ladr"
+    }  # fmt: skip
     for name, preset in PRESETS.items():
         assert preset.name == name and preset.meaning
         find_sampler(preset.sampler)

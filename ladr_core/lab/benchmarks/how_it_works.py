@@ -121,7 +121,7 @@ def clock(reports: dict[str, SamplingReport]) -> Image.Image:
     draw.line([(edge, edge / 2), (edge, height - edge), (width - edge, height - edge)], fill=INK)
     draw.text((width / 2, height - edge / 2), "time of the mask schedule, 0 to 1", fill=INK, font=label_font(15),
               anchor="mm")  # fmt: skip
-    draw.text((edge + 12, height - edge - 12), "share of masked cells, 1 to 0", fill=INK, font=label_font(15),
+    draw.text((edge + 150, height - edge - 12), "share of masked cells, 1 to 0", fill=INK, font=label_font(15),
               anchor="lb")  # fmt: skip
     for number, ((name, report), color) in enumerate(zip(reports.items(), (GIVEN, RED))):
         points = [place(record) for record in report.steps]

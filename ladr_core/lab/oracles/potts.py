@@ -163,7 +163,10 @@ def contestants(cells: int) -> Iterator[tuple[str, SamplerSettings, Callable[[],
             yield f"baseline, {steps} steps, {order}", settings, partial(BaselineRule, settings)
         for spacing in (1, 2):
             for risk_bound in (0.05, 0.15, 0.3, 0.6):
-                rescue = RescueSettings(risk_bound=risk_bound, spacing=spacing)
+                rescue = RescueSettings(
+                    risk_filter="relative", risk_bound=risk_bound, spacing=spacing, rescue_cap=4.0, radius=1,
+                    rescue_scheduling="jump",
+                )  # fmt: skip
                 yield f"ladr, relative {risk_bound}, spacing {spacing}, {order}", slow, partial(LadrRule, slow, rescue)
     slow = oracle_settings(2 * cells)
     for steps in every_steps:

@@ -1,0 +1,32 @@
+"""Where the committed results lie, and how a table of them is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
+SHAPES, POTTS, ORACLES = (RESULTS / f"{name}.json" for name in ("shapes", "potts", "oracles"))
+OLD_KEYS = {"colour": "color", "colour_entropy": "color_entropy"}  # as result files were once written
+CATEGORIES = ("single", "two", "counting", "color", "position", "attribution")
+
+
+def read(path: Path) -> Any:
+    """A result file; one with old keys is read as well."""
+
+    def renamed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {OLD_KEYS.get(key, key): value for key, value in pairs}
+
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=renamed)
+
+
+def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
+    """A Markdown table; the first `left` columns are aligned left."""
+    marks = ["---" if number < left else "---:" for number in range(len(head))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, marks, *rows])
+
+
+def rate(value: dict[str, float]) -> str:
+    """A rate in percent with its interval."""
+    return f"{100 * value['value']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"

@@ -1,0 +1,51 @@
+"""The samplers that are compared on the oracles, each with a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...presets import PRESETS
+from ...sampler_setup import SamplerSetup
+from ...settings import RescueSettings, SamplerSettings
+
+# An oracle's conditionals need no guidance; cells are chosen before tokens, as its divergence asks.
+SHARED = SamplerSettings(cfg=1.0, choice_temperature=3.0, choose_then_sample=True)
+
+
+def simple(sampler: str, steps: int = 64, options: Mapping[str, Any] | None = None) -> SamplerSetup:
+    """A sampler with the shared values."""
+    return SamplerSetup(sampler, replace(SHARED, steps=steps), options=options or {})
+
+
+def ladr(steps: int, radius: int, order: str = "halton", **rescue: Any) -> SamplerSetup:
+    """LADR with the values of its presets, but for those given."""
+    settings = replace(SHARED, steps=steps, cell_order=order)
+    return SamplerSetup("ladr", settings, RescueSettings(radius=radius, **rescue))
+
+
+def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
+    """Every contestant by its label; swept: also LADR and its rivals with other values."""
+    jump = {"rescue_scheduling": "jump", "risk_filter": "relative", "risk_bound": 0.1, "spacing": 2, "radius": 1}
+    found = {f"baseline {steps}": simple("baseline", steps) for steps in (64, 32, 16)}
+    found |= {f"halton {steps}": simple("halton", steps) for steps in (64, 32, 24, 16)}
+    for bound in (0.05, 0.3):
+        found[f"entropy bound {bound}"] = simple("entropy_bound", options={"entropy_bound": bound})
+    found["threshold 0.98"] = simple("threshold", options={"threshold": 0.98})
+    for name in ("quality", "balanced", "fast"):
+        preset = PRESETS[name]
+        found[f"ladr {name}"] = replace(preset.setup, settings=replace(preset.settings, cfg=1.0))
+    found["ladr 64, time jumps"] = SamplerSetup(
+        "ladr", replace(SHARED, steps=64), RescueSettings(rescue_cap=4.0, **jump)
+    )
+    if not swept:
+        return found
+    for steps, radius in ((64, 8), (48, 2), (40, 8), (32, 1), (32, 2), (32, 8), (24, 2), (16, 2)):
+        for order in ("halton", "confidence"):
+            found[f"ladr {steps}, radius {radius}, {order}"] = ladr(steps, radius, order)
+    for bound in (0.005, 0.1):
+        found[f"ladr 64, radius 2, risk {bound}"] = ladr(64, 2, risk_bound=bound)
+    found["ladr 16, radius 2, no floor"] = ladr(16, 2, rescue_floor=0.0)
+    found["ladr 32, radius 2, no floor"] = ladr(32, 2, rescue_floor=0.0)
+    return found

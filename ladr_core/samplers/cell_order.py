@@ -1,0 +1,88 @@
+"""In which order the schedule takes cells: the most confident first, or spread evenly over the grid."""
+
+from __future__ import annotations
+
+import functools
+from typing import Protocol
+
+import numpy
+import torch
+from torch import Tensor
+
+from ..noise import gumbel
+from ..settings import SamplerSettings
+from ..step import StepState
+from ..token_grid import TokenGrid
+from .row_memory import RowMemory
+
+
+class CellOrder(Protocol):
+    """A way of ranking cells. One object serves one run."""
+
+    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+        """Score [b, N] of each cell, the highest first; confidence [b, N]; time_left [b, 1]: what fades out."""
+        ...
+
+
+class ConfidenceOrder:
+    """Confidence with Gumbel noise that fades out with time (MaskGIT, arXiv 2202.04200)."""
+
+    def __init__(self, choice_temperature: float) -> None:
+        self._choice_temperature = choice_temperature
+
+    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+        """See CellOrder."""
+        score = confidence.clamp_min(torch.finfo(torch.float32).tiny).log()
+        if self._choice_temperature > 0:
+            score = score + self._choice_temperature * time_left * gumbel(state.uniform())
+        return score
+
+
+class HaltonOrder:
+    """A fixed order that covers the grid evenly, whatever the confidence (arXiv 2503.17076).
+
+    roll: each image starts the order at a place chosen by its seed; else all images unmask the same cells first.
+    """
+
+    def __init__(self, roll: bool = True) -> None:
+        self._roll = roll
+        self._starts = RowMemory()
+
+    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+        """See CellOrder."""
+        starts = torch.zeros(len(state.rows), 1, dtype=torch.int64)
+        if self._roll and state.step == 0:
+            starts = (state.noise.uniform(state.rows, (1,)) * state.grid.cells).to(torch.int64)
+        starts = self._starts.recall(state, starts.to(state.device))
+        self._starts.keep(state, starts)
+        ranks = halton_ranks(state.grid).to(state.device)
+        return -((ranks - starts) % state.grid.cells).to(torch.float32)
+
+
+def cell_order(settings: SamplerSettings) -> CellOrder:
+    """The order that the settings name."""
+    return HaltonOrder() if settings.cell_order == "halton" else ConfidenceOrder(settings.choice_temperature)
+
+
+@functools.lru_cache(maxsize=16)
+def halton_ranks(grid: TokenGrid) -> Tensor:
+    """Place of each cell in the Halton order of the grid (bases 2 and 3, repeated cells dropped), int64 [N]."""
+    count = 4 * grid.cells
+    while True:
+        index = numpy.arange(1, count + 1)
+        row = (_radical_inverse(index, 3) * grid.height).astype(numpy.int64)
+        column = (_radical_inverse(index, 2) * grid.width).astype(numpy.int64)
+        cells, first = numpy.unique(row * grid.width + column, return_index=True)
+        if len(cells) == grid.cells:
+            return torch.from_numpy(numpy.argsort(numpy.argsort(first)))
+        count *= 2
+
+
+def _radical_inverse(index: numpy.ndarray, base: int) -> numpy.ndarray:
+    """The digits of each number mirrored at the point: the van der Corput sequence of the base."""
+    result, share, rest = numpy.zeros(len(index)), 1.0 / base, index.copy()
+    while rest.any():
+        result += share * (rest % base)
+        rest //= base
+        share /= base
+    return result
