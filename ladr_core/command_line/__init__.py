@@ -16,6 +16,7 @@ from ..file_reading import reason
 
 COMMANDS = {
     "generate": "draw pictures from a prompt",
+    "sweep": "draw a prompt over a grid of values of two settings, on one sheet",
     "demo": "draw some prompts with the baseline and with LADR, side by side",
     "convert": "write a checkpoint as one .safetensors file, or a PEFT LoRA as ComfyUI knows it",
 }

@@ -16,9 +16,11 @@ from ..weight_dtype import AUTO, DTYPES
 from .output_files import check_output, check_report, write_whole
 from .pictures import BUILTIN, draw, find_device, load_model
 from .progress_bar import ProgressBar
+from .run_pictures import add_run_pictures, check_run_pictures, write_run_pictures
 from .setting_options import add_old_name, add_presets, add_settings, chosen_settings, typed_value
+from .starting_picture import check_starting_options, read_starting_picture
 
-NEEDS_A_PICTURE = ("denoise", "image_cfg")  # without effect where drawing starts from nothing
+NEEDS_A_REFERENCE = ("image_cfg",)  # without effect where there is no reference image
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("out.png"), metavar="FILE", help="picture (default out.png)"
     )
+    parser.add_argument(
+        "--image", type=Path, default=None, metavar="FILE", help="picture to start from; needs --mask or --denoise"
+    )
+    parser.add_argument(
+        "--mask", type=Path, default=None, metavar="FILE", help="as large as the image; its white part is drawn anew"
+    )
     parser.add_argument("--report", type=Path, default=None, metavar="FILE", help="write the report of the run as JSON")
     parser.add_argument(
         "--device", default=None, metavar="NAME", help="torch device (default the accelerator, else cpu)"
@@ -63,9 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="further parameter of a sampler other than ladr and baseline; may be repeated",
     )
+    add_run_pictures(parser)
     add_presets(parser)
     add_settings(parser, (SEED, BATCH_SIZE))
-    shared = [setting for name, setting in SAMPLER_SETTINGS.items() if name not in NEEDS_A_PICTURE]
+    shared = [setting for name, setting in SAMPLER_SETTINGS.items() if name not in NEEDS_A_REFERENCE]
     add_settings(parser.add_argument_group("settings of all samplers"), shared)
     add_settings(parser.add_argument_group("settings of the ladr sampler"), RESCUE_SETTINGS.values())
 
@@ -79,26 +88,32 @@ def run(args: argparse.Namespace) -> int:
     files = check_output(args.output, batch)
     if args.report is not None:
         check_report(args.report, files)
+    maps, films = check_run_pictures(args, files)
+    check_starting_options(args.image, args.mask, settings.denoise)
     if not args.prompt.strip():
         raise InputError("prompt", "an empty text", "a description of the picture", "Write what the picture shows")
     device = find_device(args.device)
     options = _options(sampler, args)
     model = load_model(args.checkpoint, device, args.dtype, args.vq)
+    start = None if args.image is None else read_starting_picture(model, args.image, args.mask, device)
     bar = ProgressBar()
     try:
         drawing = draw(
             model, args.prompt, args.negative, setup=SamplerSetup(sampler, settings, rescue, options),
             seeds=[(seed + number) % 2**64 for number in range(batch)], device=device, width=width, height=height,
-            on_step=bar,
+            on_step=bar, start=start,
         )  # fmt: skip
     finally:
         bar.close()
     replaced = [file for file, picture in zip(files, drawing.pictures) if write_whole("output", file, picture.save)]
+    more = write_run_pictures(args, drawing, maps, films)
     if args.report is not None:
         record = json.dumps({"files": [str(file) for file in files]} | drawing.report.to_dict(), indent=1)
         write_whole("report", args.report, lambda path: path.write_text(record, encoding="utf-8"))
     print(drawing.report.to_text())
     print("wrote " + ", ".join(f"{file}{' (in place of an older one)' if file in replaced else ''}" for file in files))
+    if more:
+        print("wrote " + ", ".join(str(file) for file in more))
     return 0
 
 

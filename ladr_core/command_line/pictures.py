@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..report import SamplingReport
     from ..sampler_setup import SamplerSetup
     from ..token_grid import TokenGrid
+    from .starting_picture import StartingPicture
 
 BUILTIN = "builtin"
 
@@ -93,8 +94,9 @@ def draw(
     width: int | None = None,
     height: int | None = None,
     on_step: Callable[[Any], None] | None = None,
+    start: StartingPicture | None = None,
 ) -> Drawing:
-    """Draw one picture per seed; width and height in pixels, the model's own where None."""
+    """Draw one picture per seed; width and height in pixels, the start's or the model's own where None."""
     import torch
     from PIL import Image
 
@@ -102,9 +104,20 @@ def draw(
     from ..models.contract import Prompt
     from ..sampling import ImageRequest, RunCallbacks, sample_tokens
 
+    images, indices, editable = len(seeds), None, None
+    if start is not None:
+        own_width, own_height = start.size
+        if (width or own_width, height or own_height) != start.size:
+            raise InputError(
+                "width x height", f"{width or own_width} x {height or own_height}",
+                f"{own_width} x {own_height}, as the image has", "Leave width and height out, or scale the image",
+            )  # fmt: skip
+        width, height = start.size
+        indices = start.codebook_indices.expand(images, -1, -1)
+        editable = None if start.editable is None else start.editable.expand(images, -1, -1)
     grid = chosen_grid(model, width, height)
-    images = len(seeds)
-    request = ImageRequest([Prompt(prompt)] * images, [Prompt(negative)] * images, grid, seeds)
+    prompts, negatives = [Prompt(prompt)] * images, [Prompt(negative)] * images
+    request = ImageRequest(prompts, negatives, grid, seeds, indices, editable)
     callbacks = RunCallbacks() if on_step is None else RunCallbacks(on_step=on_step)
     indices, report = sample_tokens(model, request, setup, device=device, callbacks=callbacks)
     check_mapped(model.vq)

@@ -31,6 +31,15 @@ class ProgressBar:
         counts = f"{event.step} evaluations of at most {event.steps}, {seconds:.1f} s"
         print(f"\r{self._title}[{bar}] {known:4.0%} known, {counts}", end="", file=sys.stderr, flush=True)
 
+    def show(self, value: int, end: int) -> None:
+        """Show that `value` of `end` is done."""
+        if not self._live:
+            return
+        share = value / max(1, end)
+        bar = "#" * round(WIDTH * share) + "." * (WIDTH - round(WIDTH * share))
+        seconds = time.perf_counter() - self._started
+        print(f"\r{self._title}[{bar}] {share:4.0%}, {seconds:.1f} s", end="", file=sys.stderr, flush=True)
+
     def close(self) -> None:
         """End the line."""
         if self._live:

@@ -19,6 +19,7 @@ PROGRAMS = {
     "how_it_works": ("benchmarks.how_it_works", "draw the pictures of docs/how_it_works.md"),
     "example_pictures": ("example_pictures", "draw the pictures of runs in README and help pages"),
     "help_pictures": ("benchmarks.help_pictures", "draw the pictures of the help pages"),
+    "recording_cost": ("benchmarks.recording_cost", "what recording and previews cost at 64 x 64 cells"),
     "fill_docs": ("benchmarks.fill_docs", "fill the tables of the documents from docs/results"),
 }
 MISTAKE = 2  # exit code

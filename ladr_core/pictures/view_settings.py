@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..setting import Setting
-from .colors import THEMES
 
 MAPS = ("overview", "step", "rule", "confidence", "risk", "frontier")
 
@@ -46,7 +45,7 @@ THEME = Setting(
     "theme", "dark", "choice",
     "surroundings of the picture",
     "Paper and words: dark or light.",
-    choices=tuple(THEMES),
+    choices=("dark", "light"),
 )  # fmt: skip
 FRAMES = Setting(
     "frames", 0, "int",

@@ -13,7 +13,7 @@ from comfyui.tiny_model import write_tiny
 from PIL import Image
 
 from ladr_core.command_line import COMMANDS, main
-from ladr_core.command_line.generate import NEEDS_A_PICTURE
+from ladr_core.command_line.generate import NEEDS_A_REFERENCE
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def test_options_are_the_settings(capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
         main(["generate", "--help"])
     text = capsys.readouterr().out
-    for name in ({SEED.name} | set(SAMPLER_SETTINGS) | set(RESCUE_SETTINGS)) - set(NEEDS_A_PICTURE):
+    for name in ({SEED.name} | set(SAMPLER_SETTINGS) | set(RESCUE_SETTINGS)) - set(NEEDS_A_REFERENCE):
         assert f"--{name} " in text, name
 
 
