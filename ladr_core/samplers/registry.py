@@ -13,6 +13,7 @@ from ..models.contract import DLLM
 from ..settings import RescueSettings, SamplerSettings, Setting
 from ..step import Rule
 from ..token_draw import TokenDraw
+from .ancestral import AncestralRule
 from .baseline import BaselineRule
 from .beta_sine import BETA_FIRST, BETA_SECOND, BetaSineRule
 from .dilated import DILATION, DilatedRule
@@ -23,6 +24,7 @@ from .halton import ROLL, HaltonRule
 from .klass import AT_LEAST, LARGEST_DIVERGENCE, SETTLED_STEPS, KlassRule
 from .ladr import LadrRule
 from .local_leap import NEAR_THRESHOLD, REACH, LocalLeapRule
+from .near_apart import REPULSION, NearApartRule
 from .published.arithmetic import UpstreamGuidance
 from .published.lumina_dimoo import ML_CACHE, ML_CACHE_OPTIONS, GumbelArgmaxDraw, LuminaDiMOORule, with_ml_cache
 from .published.mmada import PADDED, ExponentialRaceDraw, MMaDARule, with_padding
@@ -97,7 +99,7 @@ def _mmada(settings: SamplerSettings, rescue: RescueSettings, options: Mapping[s
     return Recipe(MMaDARule(settings), draw, guidance, noise_on_device=True, prepare=prepare)
 
 
-_NO_CHOICE_NOISE = ("choice_temperature", "choose_then_sample")
+_NO_CHOICE_NOISE = ("choice_temperature", "choose_then_sample", "cell_order")
 _NO_SCHEDULE = (*_NO_CHOICE_NOISE, "steps")
 
 for _sampler in (
@@ -174,6 +176,19 @@ for _sampler in (
         lambda settings, rescue, options: Recipe(BetaSineRule(settings, **options)),
         options=(BETA_FIRST, BETA_SECOND),
         ignores=("mask_schedule",),
+    ),
+    Sampler(
+        "near_apart",
+        "the mask schedule near known cells and apart (LPD)",
+        lambda settings, rescue, options: Recipe(NearApartRule(settings, **options)),
+        options=(REPULSION,),
+        ignores=_NO_CHOICE_NOISE,
+    ),
+    Sampler(
+        "ancestral",
+        "each cell at a random time of its own (RADD)",
+        lambda settings, rescue, options: Recipe(AncestralRule(settings)),
+        ignores=_NO_CHOICE_NOISE,
     ),
     Sampler(
         "lumina-dimoo",

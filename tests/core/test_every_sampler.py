@@ -85,7 +85,7 @@ def test_every_option_has_an_effect(sampler, name, value):
 @pytest.mark.parametrize("sampler", [s for s in sampler_names() if find_sampler(s).ignores])
 def test_ignored_settings_are_ignored(sampler):
     other = {"choice_temperature": 9.0, "steps": 11, "mask_schedule": "sqrt", "top_k": 2, "top_p": 0.4}
-    other |= {"temperature": 0.3, "image_cfg": 5.0, "choose_then_sample": True}
+    other |= {"temperature": 0.3, "image_cfg": 5.0, "choose_then_sample": True, "cell_order": "halton"}
     for name in find_sampler(sampler).ignores:
         assert name in SAMPLER_SETTINGS
         values = {"steps": 12, "choice_temperature": 1.0}

@@ -17,6 +17,8 @@ from ladr_core.samplers.explore_exploit import ExploreExploitRule
 from ladr_core.samplers.factor import FactorRule
 from ladr_core.samplers.frontier import count_neighbors
 from ladr_core.samplers.local_leap import LocalLeapRule
+from ladr_core.samplers.near_apart import NearApartRule
+from ladr_core.samplers.registry import find_sampler
 from ladr_core.samplers.threshold import ThresholdRule
 from ladr_core.settings import SamplerSettings
 from ladr_core.step import Prediction
@@ -96,6 +98,26 @@ def test_dilated_groups_do_not_touch_and_cover_the_grid_once(size, dilation):
     assert all(len(order[groups == number].unique()) == 1 for number in groups.unique())
 
 
+def test_near_apart_stays_beside_the_known_and_keeps_its_distance():
+    is_masked = torch.ones(2, 16, 16, dtype=torch.bool)
+    is_masked[:, 6:10, 6:10] = False
+    is_masked = is_masked.reshape(2, 256)
+    state = make_state(is_masked, PerImageNoise([1, 2]), grid=GRID, steps=32, time=0.23)
+    chosen = NearApartRule(SETTINGS, repulsion=2).choose(state, predict(torch.zeros(2, 256))).scheduled
+    assert int(chosen[0].sum()) == 6
+    assert not torch.equal(chosen[0], chosen[1])
+    beside = count_neighbors(~is_masked, GRID, "square", 1) > 0
+    assert bool((chosen & ~beside).sum() == 0)
+    assert float((count_neighbors(chosen, GRID, "square", 1) * chosen).sum()) == 0
+
+
+def test_near_apart_spreads_where_nothing_is_known():
+    state = make_state(torch.ones(1, 256, dtype=torch.bool), PerImageNoise([1]), grid=GRID, steps=4)
+    chosen = NearApartRule(SETTINGS, repulsion=3).choose(state, predict(torch.zeros(1, 256))).scheduled
+    assert int(chosen.sum()) == 256 - int(256 * 0.92387953)
+    assert float((count_neighbors(chosen, GRID, "square", 2) * chosen).sum()) == 0
+
+
 @pytest.mark.parametrize(("first", "second"), [(1, 1), (0.5, 2), (3, 1.5)])
 def test_beta_sine_falls_from_one_to_zero_and_inverts(first, second):
     schedule, time = beta_sine_schedule(first, second), torch.linspace(0, 1, 41)
@@ -120,6 +142,23 @@ def test_beta_sine_changes_the_counts_alone():
     assert [other[i] for i in by_confidence] == sorted(other)
 
 
+@pytest.mark.parametrize(("steps", "cells"), [(4, 36), (16, 36), (64, 36)])
+def test_ancestral_needs_as_many_evaluations_as_radd_expects(steps, cells):
+    grid, count = TokenGrid(1, cells), 400
+    start = torch.full((count, cells), MASKED)
+    rule = find_sampler("ancestral").recipe(SamplerSettings(steps=steps), None, {}).rule
+    report = denoise(
+        FakeDenoiser(torch.zeros(count, cells, 2)), start, grid, editable=start == MASKED, rule=rule,
+        settings=SamplerSettings(steps=steps, cfg=1.0), noise=PerImageNoise(range(count)),
+    )[1]  # fmt: skip
+    ratio = mask_schedule("cosine").mask_ratio(torch.arange(steps + 1) / steps)
+    share = ratio[:-1] - ratio[1:]
+    expected = float((1 - (1 - share.double()) ** cells).sum())
+    nfe = torch.tensor(report.nfe_per_row, dtype=torch.float64)
+    assert abs(float(nfe.mean()) - expected) < 4 * float(nfe.std()) / count**0.5 + 1e-9
+    assert int(nfe.max()) <= min(steps, cells)
+
+
 @pytest.mark.parametrize(
     ("sampler", "name", "value"),
     [
@@ -130,6 +169,7 @@ def test_beta_sine_changes_the_counts_alone():
         ("local_leap", "near_threshold", 0.2),
         ("local_leap", "reach", 1),
         ("dilated", "dilation", 2),
+        ("near_apart", "repulsion", 4),
         ("beta_sine", "beta_first", 3.0),
         ("beta_sine", "beta_second", 3.0),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...presets import PRESETS, changed_values
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
+from .compared_tables import compared_tables
 from .result_files import RESULTS, rate, read, table
 from .score_tables import measured_presets, oracle_gain, oracle_table, oracles_table, score_gain, scores_table
 
@@ -137,6 +138,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "scores": scores_table,
     "oracles": oracles_table,
     "oracle": oracle_table,
+    "compared": compared_tables,
     "memory": memory_table,
     "speed": speed_table,
 }

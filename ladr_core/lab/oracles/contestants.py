@@ -13,6 +13,25 @@ from ...settings import RescueSettings, SamplerSettings
 # An oracle's conditionals need no guidance; cells are chosen before tokens, as its divergence asks.
 SHARED = SamplerSettings(cfg=1.0, choice_temperature=3.0, choose_then_sample=True)
 
+# Each with the values of its authors, or with those nearest to 8 to 16 evaluations on the structured oracle.
+RIVALS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
+    *((f"factor {factor}", "factor", 64, {"factor": factor}) for factor in (0.05, 0.2, 1.0)),
+    *(
+        (f"explore then exploit, {count} at {least}", "explore_exploit", 64, {"explored": count, "threshold": least})
+        for count, least in ((1, 0.9), (1, 0.98), (2, 0.98))
+    ),
+    ("local leap", "local_leap", 64, {}),
+    ("local leap, 0.98 and 0.9", "local_leap", 64, {"threshold": 0.98, "near_threshold": 0.9}),
+    ("dilated", "dilated", 64, {}),
+    ("dilated 64", "dilated", 64, {"dilation": 64}),
+    *((f"near and apart {steps}", "near_apart", steps, {}) for steps in (64, 32, 16)),
+    *(
+        (f"few-step schedule 16, {first} {second}", "beta_sine", 16, {"beta_first": first, "beta_second": second})
+        for first, second in ((1.0, 1.0), (1.5, 0.7), (2.0, 1.0))
+    ),
+    ("ancestral 64", "ancestral", 64, {}),
+)
+
 
 def simple(sampler: str, steps: int = 64, options: Mapping[str, Any] | None = None) -> SamplerSetup:
     """A sampler with the shared values."""
@@ -27,7 +46,8 @@ def ladr(steps: int, radius: int, order: str = "halton", **rescue: Any) -> Sampl
 
 def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
     """Every contestant by its label; swept: also LADR and its rivals with other values."""
-    jump = {"rescue_scheduling": "jump", "risk_filter": "relative", "risk_bound": 0.1, "spacing": 2, "radius": 1}
+    jump: dict[str, Any] = {"rescue_scheduling": "jump", "risk_filter": "relative", "risk_bound": 0.1}
+    jump |= {"spacing": 2, "radius": 1}
     found = {f"baseline {steps}": simple("baseline", steps) for steps in (64, 32, 16)}
     found |= {f"halton {steps}": simple("halton", steps) for steps in (64, 32, 24, 16)}
     for bound in (0.05, 0.3):
@@ -39,6 +59,8 @@ def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
     found["ladr 64, time jumps"] = SamplerSetup(
         "ladr", replace(SHARED, steps=64), RescueSettings(rescue_cap=4.0, **jump)
     )
+    for label, sampler, steps, options in RIVALS:
+        found[label] = simple(sampler, steps, options)
     if not swept:
         return found
     for steps, radius in ((64, 8), (48, 2), (40, 8), (32, 1), (32, 2), (32, 8), (24, 2), (16, 2)):

@@ -45,6 +45,7 @@ class Oracle(Protocol):
 
     name: str
     grid: TokenGrid
+    codebook_size: int
 
     def begin(self, seeds: list[int]) -> OracleRun:
         """A run of one image per seed."""

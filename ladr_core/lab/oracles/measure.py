@@ -55,10 +55,10 @@ def measure(oracle: Oracle, setup: SamplerSetup, seeds: Sequence[int], start: st
     nfe, valid, divergence, bound = (torch.cat(values) for values in zip(*parts))
     shares = drawn_histogram / drawn_histogram.sum().clamp_min(1), expected / expected.sum().clamp_min(1e-9)
     measured = bool(expected.sum() > 0)
+    distance = float((shares[0] - shares[1]).abs().sum() / 2) if measured else float("nan")
+    entropy = [float(-(share * share.clamp_min(1e-30).log()).sum()) if measured else float("nan") for share in shares]
     return OracleRow(
-        oracle.name, start, len(seeds), nfe, valid, divergence, bound,
-        float((shares[0] - shares[1]).abs().sum() / 2) if measured else float("nan"),
-        *(float(-(share * share.clamp_min(1e-30).log()).sum()) if measured else float("nan") for share in shares),
+        oracle.name, start, len(seeds), nfe, valid, divergence, bound, distance, entropy[0], entropy[1],
         time.perf_counter() - begun,
     )  # fmt: skip
 
