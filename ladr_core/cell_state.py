@@ -42,7 +42,7 @@ class CellState:
         return torch.stack([is_masked.sum(dim=1), self._editable.sum(dim=1)]).cpu()
 
     def indices(self, rows: tuple[int, ...]) -> Tensor:
-        """Codebook indices [b, N] of the images at these places in the batch."""
+        """Codebook indices [b, N] of these rows of the batch."""
         return self._take(self.codebook_indices, rows)
 
     def is_masked(self, rows: tuple[int, ...]) -> Tensor:

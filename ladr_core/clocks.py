@@ -37,13 +37,13 @@ class Clocks:
         return int(torch.minimum(torch.ceil(self._steps - self._ticks), self._masked_counts).max())
 
     def active_rows(self) -> tuple[int, ...]:
-        """Places in the batch of the images that still have masked cells."""
+        """Rows of the batch that still have masked cells."""
         return tuple(self._masked_counts.nonzero().flatten().tolist())
 
     def state(
         self, rows: tuple[int, ...], is_masked: Tensor, grid: TokenGrid, step: int, noise: NoiseSource
     ) -> StepState:
-        """The step as the rule sees it, for the images at these places in the batch."""
+        """The step as the rule sees it, for these rows of the batch."""
         index = torch.tensor(rows)
         ticks = self._ticks[index]
         return StepState(

@@ -12,7 +12,7 @@ SEED_RANGE = 2**64
 
 
 class NoiseSource(Protocol):
-    """Gives the random numbers of a run; `rows` are the places in the batch of the images that need some."""
+    """Gives the random numbers of a run; `rows` are the rows of the batch that need some."""
 
     def uniform(self, rows: Sequence[int], shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """Numbers in [0, 1) of shape [len(rows), *shape]."""

@@ -29,7 +29,7 @@ class Recording:
         self._step_started = time.perf_counter()
 
     def count_evaluation(self, rows: tuple[int, ...]) -> None:
-        """Count one network evaluation of the images at these places in the batch."""
+        """Count one network evaluation of these rows of the batch."""
         self.nfe += 1
         for row in rows:
             self._nfe_per_row[row] += 1

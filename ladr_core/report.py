@@ -19,7 +19,7 @@ LETTERS = "gsr"  # the same in JSON
 class StepRecord:
     """One network evaluation as one image of the batch saw it."""
 
-    row: int  # place in the batch
+    row: int  # of the batch: image 0, 1, ...
     step: int  # network evaluations done before, 0 for the first
     time_before: float
     time_after: float

@@ -25,7 +25,7 @@ class StepState:
     """
 
     grid: TokenGrid
-    rows: tuple[int, ...]  # places in the batch
+    rows: tuple[int, ...]  # of the batch
     step: int  # network evaluations done before
     steps: int  # steps of the schedule
     is_masked: Tensor  # [b, N] bool, device

@@ -34,8 +34,8 @@ class Denoiser(Protocol):
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """Logits of every branch for the masked cells; one call is one NFE however many branches it has.
 
-        codebook_indices [b, N]: grids of the rows still active, MASKED (-1) where unknown; rows [b]: their places in
-        the batch; step: number of forwards done before this one. Returns (conditional,) or, when guided,
+        codebook_indices [b, N]: grids of the rows still active, MASKED (-1) where unknown; rows [b]: their numbers in
+        the batch; step: number of network evaluations done before this one. Returns (conditional,) or, when guided,
         (conditional, unconditional) or (conditional, unconditional, without images): float tensors [M, K] for the
         masked cells in the order of `(codebook_indices == MASKED).nonzero()`. guided=False asks for the first alone.
         """

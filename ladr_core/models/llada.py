@@ -141,7 +141,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 MLP_ROWS = 2048
-"""Tokens of a sequence whose gated MLP is computed together: those of all would be the widest tensors of a forward."""
+"""Tokens whose gated MLP is computed together: that of a whole sequence would be the widest tensor of a run."""
 
 
 class LLaDABlock(nn.Module):
@@ -190,7 +190,7 @@ class LLaDABlock(nn.Module):
         gate, up = self.ff_proj(normed), self.up_proj(normed)
         if torch.is_grad_enabled():
             return self.ff_out(F.silu(gate) * up)
-        # In place: these are the widest tensors of a forward.
+        # In place: these are the widest tensors of a run.
         return self.ff_out(F.silu(gate, inplace=True).mul_(up))
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, key_mask: Tensor | None, attention: Attention) -> Tensor:
@@ -269,9 +269,9 @@ class LLaDATransformer(nn.Module):
         return self.transformer["ln_f"](x)
 
     def run_packed(self, x: Tensor, packed: PackedRows, wanted: Tensor, counts: Sequence[int]) -> Tensor:
-        """Normalized hidden states [R, d] at the places wanted [R], ascending, of embedded rows end to end [1, L, d].
+        """Normalized hidden states [R, d] at the ascending positions wanted [R] of embedded rows end to end [1, L, d].
 
-        counts: how many of the wanted places lie in each row. Equals ``forward`` of each row alone, without padding.
+        counts: how many of the wanted positions lie in each row. Equals ``forward`` of each row alone, without padding.
         """
         cos, sin = packed.rotary(self.config.head_dim, self.config.rope_theta)
         *blocks, last = self.transformer["blocks"]

@@ -1,7 +1,7 @@
-"""ML-Cache of Lumina-DiMOO: between full steps only the places with the lowest image logits are computed anew.
+"""ML-Cache of Lumina-DiMOO: between full steps only the positions with the lowest image logits are computed anew.
 
 Selection runs over the whole sequence, prompt included, as in the published code (arXiv 2510.06308, ML-Cache).
-Kept are keys after rotation, values, the image logits of the cells and each place's highest image logit, which give
+Kept are keys after rotation, values, the image logits of the cells and each position's highest image logit, which give
 the same result as keeping all logits in a fraction of the memory.
 """
 
@@ -17,12 +17,12 @@ from torch import Tensor
 from .llada import LLaDATransformer
 from .sequence import SequenceDenoiser, TokenSequence, VocabularySlice, _Layout
 
-ROWS_AT_ONCE = 1024  # places projected on the codebook together
+ROWS_AT_ONCE = 1024  # positions projected on the codebook together
 
 
 @dataclass(frozen=True)
 class MLCacheSettings:
-    """When every place is computed, and how many places otherwise are not."""
+    """When every position is computed, and how many positions otherwise are not."""
 
     steps: int
     cache_ratio: float = 0.9
@@ -30,7 +30,7 @@ class MLCacheSettings:
     warmup_ratio: float = 0.3
 
     def is_full(self, step: int) -> bool:
-        """Whether this step computes every place."""
+        """Whether this step computes every position."""
         warmup = int(self.steps * self.warmup_ratio)
         return step <= warmup or (step - warmup) % self.refresh_interval == 0
 
@@ -40,7 +40,7 @@ class MLCacheSettings:
 
 
 def select_places(highest_logits: Tensor, cache_ratio: float) -> Tensor:
-    """Places of one sequence to compute anew, bool [L], from each place's highest image logit [L]."""
+    """Positions of one sequence to compute anew, bool [L], from each position's highest image logit [L]."""
     values = highest_logits.float()
     return values <= torch.quantile(values, 1 - cache_ratio)
 
@@ -52,13 +52,13 @@ class _State:
     layout: _Layout
     keys: list[Tensor]  # per layer [1, kv heads, L, head_dim], rotated
     values: list[Tensor]
-    logits: Tensor  # [cells of all branches + 1, K]; the last row takes those of all other places
+    logits: Tensor  # [cells of all branches + 1, K]; the last row takes those of all other positions
     row_of_place: Tensor  # [L] in logits
     highest: Tensor  # [L]
 
-    def write_logits(self, hidden: Tensor, places: Tensor, project: Callable[[Tensor], Tensor]) -> None:
-        """Put what the hidden states [R, d] of the places [R] project to into the logits and their maxima."""
-        for part, where in zip(hidden.split(ROWS_AT_ONCE), places.split(ROWS_AT_ONCE)):
+    def write_logits(self, hidden: Tensor, positions: Tensor, project: Callable[[Tensor], Tensor]) -> None:
+        """Put what the hidden states [R, d] of the positions [R] project to into the logits and their maxima."""
+        for part, where in zip(hidden.split(ROWS_AT_ONCE), positions.split(ROWS_AT_ONCE)):
             logits = project(part)
             self.highest[where] = logits.amax(dim=-1)
             self.logits[self.row_of_place[where]] = logits
@@ -77,13 +77,13 @@ class MLCacheDenoiser(SequenceDenoiser):
     ):
         super().__init__(transformer, branches, vocabulary, device)
         self.settings = settings
-        self.recomputed: list[list[int]] | None = None  # places of each sequence in the last step; None = all
+        self.recomputed: list[list[int]] | None = None  # positions of each sequence in the last step; None = all
         self._state: _State | None = None
 
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """See SequenceDenoiser; a change of the active rows makes a step a full one."""
         layout, token_ids = self.arrange(codebook_indices, rows, guided)
-        wanted, counts = self.wanted_places(codebook_indices, layout)
+        wanted, counts = self.wanted_positions(codebook_indices, layout)
         keep = self.settings.is_partial(step + 1)
         state = self._state
         if state is not None and state.layout is layout and not self.settings.is_full(step):
@@ -100,7 +100,7 @@ class MLCacheDenoiser(SequenceDenoiser):
         return self.all_branches(state.logits[state.row_of_place[wanted]], layout, guided)
 
     def _select(self, state: _State) -> tuple[Tensor, list[list[int]]]:
-        """Places [S] to compute anew in the whole layout, and the same within each sequence."""
+        """Positions [S] to compute anew in the whole layout, and the same within each sequence."""
         parts = state.highest.split(list(state.layout.packed.lengths))
         within = [select_places(part, self.settings.cache_ratio).nonzero().flatten() for part in parts]
         starts = [0]
@@ -130,11 +130,11 @@ class MLCacheDenoiser(SequenceDenoiser):
         return state
 
     def _run(self, token_ids: Tensor, layout: _Layout, state: _State, selected: Tensor) -> None:
-        """Compute the selected places against all keys, and write what they give into the state."""
+        """Compute the selected positions against all keys, and write what they give into the state."""
         transformer, recomputed = self.transformer, self.recomputed or []
         cos, sin = layout.packed.rotary(transformer.config.head_dim, transformer.config.rope_theta)
         cos, sin = cos[selected], sin[selected]
-        attention = layout.packed.attention(transformer.attention, [len(places) for places in recomputed])
+        attention = layout.packed.attention(transformer.attention, [len(positions) for positions in recomputed])
         x = self.vocabulary_rows.embed(token_ids[None, selected], layout.packed.positions[selected])
         for i, block in enumerate(transformer.transformer["blocks"]):
             q, k, v = block.project(x, cos, sin)

@@ -17,7 +17,7 @@ from .vocabulary_rows import VocabularyRows
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """One sequence of L token ids on the CPU and the places [N] of its grid cells in it, row-major and ascending."""
+    """One sequence of L token ids on the CPU and the positions [N] of its grid cells in it, row-major and ascending."""
 
     token_ids: Tensor  # [L] int64; what stands at the cells does not matter
     cell_places: Tensor  # [N] int64
@@ -40,7 +40,7 @@ class _Layout:
 
     branches: tuple[int, ...]
     token_ids: Tensor  # [L]
-    cells: Tensor  # [branches, b * N] places in L
+    cells: Tensor  # [branches, b * N] positions in L
     stale: Tensor | None  # [branches, b, N] bool
     packed: PackedRows
 
@@ -73,7 +73,7 @@ class SequenceDenoiser:
 
     @property
     def vocabulary_rows(self) -> VocabularyRows:
-        """Embedding and head for these sequences, made at the first forward."""
+        """Embedding and head for these sequences, made at the first network evaluation."""
         if self._vocabulary_rows is None:
             vocabulary = self.vocabulary
             token_ids = [sequence.token_ids for branch in self._branches for sequence in branch]
@@ -86,7 +86,7 @@ class SequenceDenoiser:
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """Logits [M, K] of each branch for the masked cells, row-major, in the dtype of the transformer."""
         layout, token_ids = self.arrange(codebook_indices, rows, guided)
-        wanted, counts = self.wanted_places(codebook_indices, layout)
+        wanted, counts = self.wanted_positions(codebook_indices, layout)
         x = self.vocabulary_rows.embed(token_ids[None], layout.packed.positions)
         hidden = self.transformer.run_packed(x, layout.packed, wanted, counts)
         return self.branch_logits(hidden, layout, guided)
@@ -106,8 +106,8 @@ class SequenceDenoiser:
         token_ids[layout.cells.flatten()] = tokens.flatten()
         return layout, token_ids
 
-    def wanted_places(self, codebook_indices: Tensor, layout: _Layout) -> tuple[Tensor, list[int]]:
-        """Places of the masked cells of all branches, and how many lie in each sequence."""
+    def wanted_positions(self, codebook_indices: Tensor, layout: _Layout) -> tuple[Tensor, list[int]]:
+        """Positions of the masked cells of all branches, and how many lie in each sequence."""
         masked = codebook_indices == MASKED
         counts = masked.sum(dim=1).tolist()
         cells = masked_positions(masked, sum(counts))

@@ -3,7 +3,7 @@
     git clone https://github.com/Gen-Verse/MMaDA
     python -m ladr_core.lab speed_mmada --reference MMaDA --output docs/results/official_mmada_cpu.json
 
-The official `t2i_generate` draws 512 x 512 pixels after 513 places of text, most of them padding. Ours leaves the
+The official `t2i_generate` draws 512 x 512 pixels after 513 positions of text, most of them padding. Ours leaves the
 padding out; `ours_padded` keeps it, which gives its rounding to the last bit. All draw from the same seed.
 `--repeats 0` measures memory instead of time. side_by_side.py says what is measured, and how.
 """

@@ -1,12 +1,12 @@
 """Bytes that one 1024 x 1024 picture of Lumina-DiMOO needs beside the layers, in its official code and in ours.
 
-Computed from the sizes of the tensors that are alive at the fullest moment of a run with guidance; nothing is run.
+Computed from the sizes of the tensors that are alive at the peak of a run with guidance; nothing is run.
 official_lumina.py writes the same sums beside what it measures at a reduced width, where they can be compared.
 
-The official code projects every place on the whole vocabulary. It is fullest at the head of a forward that computes
-every place. In the conditional forward both such tensors of the step before are alive beside the new one, in the
-unconditional forward one of them and the new conditional one; with ML-Cache also one of zeros, replaced at once, and
-the keys and values so far. Ours projects the masked cells on the codebook and is fullest in a block, with both branches
+The official code projects every position on the whole vocabulary. Its peak is at the output head of a pass that
+computes every position. In the conditional pass both such tensors of the step before are alive beside the new one, in
+the unconditional pass one of them and the new conditional one; with ML-Cache also one of zeros, replaced at once, and
+the keys and values so far. Ours projects the masked cells on the codebook. Its peak is in a block, with both branches
 side by side and with ML-Cache their keys and values, or in guidance where the codebook is large for the width.
 
 On the card the official code holds embedding, head and the image tokenizer while it samples. Ours copies the rows of
@@ -30,7 +30,7 @@ def sequence_lengths(side: int) -> tuple[int, int]:
 
 
 def official_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: int, cache: bool) -> dict[str, int]:
-    """Parts of the official code's fullest moment."""
+    """Parts of the official code's peak."""
     first, second = sequence_lengths(side)
     # Old ones, the new one, and zeros; then keys and values of how many tokens.
     moments = [
@@ -51,7 +51,7 @@ def official_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: in
 
 
 def our_bytes(sizes: dict[str, Any], codebook: int, side: int, itemsize: int, cache: bool) -> dict[str, int]:
-    """Parts of our code's fullest moment."""
+    """Parts of our code's peak."""
     both = sum(sequence_lengths(side))
     # At most ten of the width in a norm: input twice, queries, keys and values, and the norm in float32. With ML-Cache
     # four fewer, as keys and values count elsewhere.

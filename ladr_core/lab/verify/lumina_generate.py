@@ -132,7 +132,7 @@ def _check_step(
 class _EveryCellDenoiser(MLCacheDenoiser):
     """ML-Cache's denoiser that gives the logits of the known cells too."""
 
-    def wanted_places(self, codebook_indices: Tensor, layout: Any) -> tuple[Tensor, list[int]]:
+    def wanted_positions(self, codebook_indices: Tensor, layout: Any) -> tuple[Tensor, list[int]]:
         """Places of all cells of all branches."""
         return layout.cells.flatten(), [codebook_indices.shape[1]] * len(codebook_indices) * len(layout.cells)
 

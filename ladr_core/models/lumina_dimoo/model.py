@@ -72,8 +72,8 @@ def answer_sequence(prefix: Tensor, grid: TokenGrid, ids: LuminaIds) -> TokenSeq
     begin, end = torch.tensor([ids.begin_answer, ids.begin_image]), torch.tensor([ids.end_image, ids.end_answer])
     first = len(prefix) + 2
     y, x = torch.meshgrid(torch.arange(grid.height), torch.arange(grid.width), indexing="ij")
-    places = first + y * (grid.width + 1) + x
-    return TokenSequence(torch.cat((prefix, begin, rows, end)), places.flatten())
+    positions = first + y * (grid.width + 1) + x
+    return TokenSequence(torch.cat((prefix, begin, rows, end)), positions.flatten())
 
 
 class LuminaDiMOO:

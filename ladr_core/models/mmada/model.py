@@ -66,8 +66,8 @@ def image_sequence(text_ids: Sequence[int], cells: int, ids: MMaDAIds, *, stale_
     """
     part = text_part(text_ids, ids)
     tokens = torch.tensor([*part, ids.begin_image, *([ids.mask] * cells), ids.end_image])
-    places = torch.arange(len(part) + 1, len(part) + 1 + cells)
-    return TokenSequence(tokens, places, first_position=ids.text_length + 1 - len(part), stale_cells=stale_cells)
+    positions = torch.arange(len(part) + 1, len(part) + 1 + cells)
+    return TokenSequence(tokens, positions, first_position=ids.text_length + 1 - len(part), stale_cells=stale_cells)
 
 
 class MMaDA:
