@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -102,6 +102,7 @@ def transformer_config(model: str) -> LLaDAConfig:
     return LLaDAConfig(d_model=4096, n_layers=32, n_heads=32, mlp_hidden_size=12288, embedding_size=rows)
 
 
+@cache
 def layer_bytes(model: str, dtype: torch.dtype) -> int:
     """Bytes of the weights that go to the card: all but embedding and head."""
     config = transformer_config(model)
