@@ -53,10 +53,9 @@ def draw_overview(report: SamplingReport, row: int, picture: Image.Image | None,
 
 def headline(report: SamplingReport, row: int) -> str:
     """The run in a line: sampler, network evaluations, and how many there could have been."""
-    nfe = report.nfe_per_row[row]
-    most = report.settings.get("steps")
+    nfe, most = report.nfe_per_row[row], report.settings.get("steps")
     name = "LADR" if report.sampler == "ladr" else report.sampler
-    saved = f" instead of {most}" if isinstance(most, int) and nfe < most else ""
+    saved = f" instead of {most}" if _saved(report, row) else ""
     return drawable(f"{name}: the whole picture in {nfe} network evaluations{saved}")
 
 
@@ -73,12 +72,18 @@ def explanation(report: SamplingReport, row: int) -> str:
     if rescued:
         words += (
             "LADR also rescues sure cells next to known ones (orange)"
-            + (" and then lets the schedule skip ahead" if report.settings.get("inverse_scheduling") else "")
-            + f": {rescued} of {at.size - given} cells were rescued."
+            f": {rescued} of {at.size - given} cells were rescued"
+            + (", so fewer steps were needed." if _saved(report, row) else ".")
         )
     else:
         words += "No cell was rescued in this run."
     return words
+
+
+def _saved(report: SamplingReport, row: int) -> bool:
+    """Whether the run took fewer network evaluations than its schedule has steps."""
+    most = report.settings.get("steps")
+    return isinstance(most, int) and report.nfe_per_row[row] < most
 
 
 def _canvas(report: SamplingReport, width: int) -> Canvas:
