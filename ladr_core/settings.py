@@ -127,16 +127,16 @@ SPACING = Setting(
 RISK_FILTER = Setting(
     "risk_filter", "running", "choice",
     "how the risk of rescuing a cell is limited",
-    "running: a cell must be nearly as sure as the surest cell of the run so far. absolute: each cell's risk is "
-    "limited. budget: the sum of risks in a step is. entropy: the summed entropies without the largest are. relative: "
-    "nearly as sure as those the schedule just took.",
+    "What limits the rescue. running: a cell must be nearly as confident as the most confident of the run so far. "
+    "relative: nearly as confident as the cells just scheduled. absolute: the risk of each cell. budget: the sum of "
+    "risks in a step. entropy: the sum of entropies without the largest.",
     choices=RISK_FILTERS,
 )  # fmt: skip
 RISK_BOUND = Setting(
     "risk_bound", 0.02, "float",
     "most risk that is accepted, in the unit of the risk filter",
-    "Higher rescues more: faster, riskier. running, relative: how far a probability may lie below its standard (0.02 = "
-    "2 %). absolute: largest risk of a cell, 0 to 1. budget: largest sum of risks per step. entropy: the same in nats.",
+    "Raise it to rescue more cells: faster, riskier. running, relative: how far a probability may be below the "
+    "standard (0.02 = 2 %). absolute: largest risk of a cell, 0 to 1. budget, entropy: largest sum in a step.",
     minimum=0.0, maximum=1000.0, step=0.01,
 )  # fmt: skip
 RISK_QUANTILE = Setting(
@@ -163,7 +163,7 @@ RESCUE_START = Setting(
 INVERSE_SCHEDULING = Setting(
     "inverse_scheduling", True, "bool",
     "let time jump to where the schedule has the mask ratio reached",
-    "For rescue_scheduling jump only. On: after a rescue the clock jumps ahead, which saves steps. Off: the same "
+    "Used by rescue_scheduling jump only. On: after a rescue the clock jumps ahead, which saves steps. Off: the same "
     "rescue without the jump.",
 )  # fmt: skip
 COUNT_FRESH_AS_OBSERVED = Setting(
@@ -199,15 +199,15 @@ CELL_ORDER = Setting(
 RESCUE_SCHEDULING = Setting(
     "rescue_scheduling", "field", "choice",
     "what a rescue does to the schedule",
-    "field: rescued cells leave the schedule, so it never takes more undecided cells at once because decided ones were "
-    "filled in. jump: time jumps ahead as if the schedule had taken them too; riskier.",
+    "field: rescued cells leave the schedule, so the others are still unmasked a few at a time. jump: time jumps "
+    "ahead as if the schedule had unmasked the rescued cells; riskier.",
     choices=RESCUE_SCHEDULINGS,
 )  # fmt: skip
 RESCUE_FLOOR = Setting(
     "rescue_floor", 0.5, "float",
     "least probability of a rescued cell's best token, for the running filter",
-    "The running filter never rescues a cell whose best token is less probable than this. Higher is more careful. The "
-    "other filters ignore it.",
+    "The running filter never rescues a cell whose best token is less probable than this. Raise it if rescued cells "
+    "come out wrong; slower. The other filters ignore it.",
     minimum=0.0, maximum=1.0, step=0.01,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Entropy bound: the most cells, surest first, whose summed entropies without the largest stay below a bound.
+"""Entropy bound: the most cells, lowest entropy first, whose summed entropies without the largest stay below a bound.
 
 Ben-Hamu et al., "Accelerated Sampling from Masked Diffusion Models via Entropy Bounded Unmasking" (EB-Sampler),
 arXiv 2505.24857.

@@ -1,4 +1,4 @@
-"""KLASS: unmask cells that are sure and whose distribution has stopped changing.
+"""KLASS: unmask confident cells whose distribution has stopped changing.
 
 Kim et al., "KLASS: KL-guided fast inference in masked diffusion models", NeurIPS 2025, arXiv 2511.05664.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 from ..settings import SamplerSettings, Setting
 from ..step import Choice, Prediction, Rule, StepState
 from .row_memory import RowMemory
-from .threshold import THRESHOLD, DensityClock, with_surest
+from .threshold import THRESHOLD, DensityClock, with_most_confident
 
 LARGEST_DIVERGENCE = Setting(
     "largest_divergence", 0.01, "float",
@@ -28,14 +28,14 @@ SETTLED_STEPS = Setting(
 )  # fmt: skip
 AT_LEAST = Setting(
     "at_least", 1, "int",
-    "cells that are unmasked in every step, the surest ones",
-    "So many of the surest cells are unmasked even where none is settled. Higher is faster and riskier.",
+    "most confident cells that are unmasked in every step",
+    "This many of the most confident cells are unmasked even if none is settled. Higher is faster and riskier.",
     minimum=1, maximum=4096, step=1, on_node=False,
 )  # fmt: skip
 
 
 class KlassRule(Rule):
-    """Masked cells above the threshold that have been settled long enough, or else the surest few.
+    """Masked cells above the threshold that have been settled long enough, or else the few most confident.
 
     One object serves one run.
     """
@@ -69,10 +69,10 @@ class KlassRule(Rule):
         settled_for = torch.where(settled, before + 1, 0)
         self._settled_for.keep(state, settled_for)
         ready = (settled_for >= self._settled_steps) & (prediction.confidence >= self._threshold)
-        # The surest few stand in only for images in which nothing is ready.
+        # The few most confident stand in only for images in which nothing is ready.
         ready = ready & state.is_masked
-        surest = with_surest(torch.zeros_like(ready), prediction.confidence, state, self._at_least)
-        return Choice(torch.where(ready.any(dim=1, keepdim=True), ready, surest))
+        most_confident = with_most_confident(torch.zeros_like(ready), prediction.confidence, state, self._at_least)
+        return Choice(torch.where(ready.any(dim=1, keepdim=True), ready, most_confident))
 
     def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
         """See Rule."""

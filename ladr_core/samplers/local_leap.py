@@ -11,7 +11,7 @@ from torch import Tensor
 from ..settings import SamplerSettings, Setting
 from ..step import Choice, Prediction, Rule, StepState
 from .frontier import count_neighbors
-from .threshold import THRESHOLD, DensityClock, with_surest
+from .threshold import THRESHOLD, DensityClock, with_most_confident
 
 NEAR_THRESHOLD = Setting(
     "near_threshold", 0.75, "float",
@@ -28,7 +28,7 @@ REACH = Setting(
 
 
 class LocalLeapRule(Rule):
-    """Masked cells above the threshold, those above the lower one near them, and in any case the surest."""
+    """Masked cells above the threshold, those above the lower one near them, and always the most confident."""
 
     name = "local_leap"
     limited_by = "cells"
@@ -51,7 +51,7 @@ class LocalLeapRule(Rule):
         anchors = state.is_masked & (prediction.confidence >= self._threshold)
         near = count_neighbors(anchors, state.grid, "square", self._reach) > 0
         leaping = near & (prediction.confidence >= self._near_threshold)
-        return Choice(with_surest(anchors | leaping, prediction.confidence, state))
+        return Choice(with_most_confident(anchors | leaping, prediction.confidence, state))
 
     def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
         """See Rule."""

@@ -144,7 +144,7 @@ for _sampler in (
     ),
     Sampler(
         "factor",
-        "the surest cells, the surer the more of them (Fast-dLLM)",
+        "the most confident cells, as many as their confidence allows (Fast-dLLM)",
         lambda settings, rescue, options: Recipe(FactorRule(settings, **options)),
         options=(FACTOR,),
         ignores=_NO_SCHEDULE,

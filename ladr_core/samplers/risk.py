@@ -1,6 +1,6 @@
-"""The rescue of LADR: which frontier cells are sure enough to be unmasked beyond the schedule.
+"""The rescue of LADR: which frontier cells are safe enough to be unmasked beyond the schedule.
 
-A reconstruction: of the paper (arXiv 2603.13450) only the abstract was available, which names the parts but gives no
+A reconstruction: only the abstract of the paper (arXiv 2603.13450) was available, which names the parts but gives no
 formula.
 """
 

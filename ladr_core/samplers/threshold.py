@@ -1,4 +1,4 @@
-"""Threshold: unmask every cell whose confidence reaches a fixed value, and always the surest one.
+"""Threshold: unmask every cell whose confidence reaches a fixed value, and always the most confident one.
 
 Wu et al., "Fast-dLLM", arXiv 2505.22618 (confidence-aware parallel decoding), without its blocks and caches.
 """
@@ -22,7 +22,7 @@ THRESHOLD = Setting(
 
 
 class ThresholdRule(Rule):
-    """All masked cells with a confidence of at least the threshold, and the surest; the schedule only sets the time."""
+    """All masked cells that reach the threshold, and the most confident; the schedule only sets the time."""
 
     name = "threshold"
     limited_by = "cells"
@@ -33,7 +33,7 @@ class ThresholdRule(Rule):
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """See Rule."""
-        return Choice(with_surest(prediction.confidence >= self._threshold, prediction.confidence, state))
+        return Choice(with_most_confident(prediction.confidence >= self._threshold, prediction.confidence, state))
 
     def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:
         """See Rule."""
@@ -51,7 +51,7 @@ class DensityClock:
         return self._schedule.time_at((state.masked_counts - unmasked) / state.editable_counts)
 
 
-def with_surest(chosen: Tensor, score: Tensor, state: StepState, count: int = 1) -> Tensor:
+def with_most_confident(chosen: Tensor, score: Tensor, state: StepState, count: int = 1) -> Tensor:
     """The masked cells among the chosen [b, N], and in any case the `count` with the highest score."""
     counts = torch.full((len(state.rows),), count)
     return (chosen & state.is_masked) | take_best(score, state.is_masked, counts)

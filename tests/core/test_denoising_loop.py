@@ -35,7 +35,7 @@ def random_base(batch, cells, codebook_size=6):
     return torch.stack([fake_logits(f"image {i}", cells, codebook_size) for i in range(batch)])
 
 
-def test_greedy_baseline_takes_the_surest_cells_first_and_counts_by_the_schedule():
+def test_greedy_baseline_takes_the_most_confident_cells_and_counts_by_the_schedule():
     sure = [0.9, 0.5, 0.8, 0.6, 0.7, 0.95, 0.55, 0.85]
     cells, report, denoiser = run(
         logits_for_confidences(sure), TokenGrid(2, 4), steps=4, mask_schedule="linear", **GREEDY

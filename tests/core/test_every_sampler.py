@@ -123,7 +123,7 @@ def run_once(rule, confidences, steps=8, **needs):
     )[1]  # fmt: skip
 
 
-def test_threshold_takes_all_above_it_and_else_the_surest():
+def test_threshold_takes_all_above_it_and_else_the_most_confident():
     report = run_once(ThresholdRule(SamplerSettings(), threshold=0.8), [0.5, 0.9, 0.6, 0.85, 0.7])
     assert report.unmasked_at[0].tolist() == [3, 0, 2, 0, 1]
     expected = torch.acos(torch.tensor(3 / 5)) * 2 / torch.pi
@@ -142,7 +142,7 @@ def test_entropy_bound_takes_the_longest_prefix():
 def test_klass_waits_until_a_cell_has_settled():
     rule = KlassRule(SamplerSettings(), threshold=0.8, settled_steps=2)
     report = run_once(rule, [0.5, 0.9, 0.6, 0.85, 0.7])
-    # Nothing is settled in the first two steps: the surest cell goes. Then cells above the threshold all would.
+    # Nothing is settled in the first two steps: the most confident cell goes. Then cells above the threshold all would.
     assert report.unmasked_at[0].tolist() == [4, 0, 3, 1, 2]
     report = run_once(KlassRule(SamplerSettings(), threshold=0.55, settled_steps=1), [0.5, 0.9, 0.6, 0.85, 0.7])
     assert report.unmasked_at[0].tolist() == [2, 0, 1, 1, 1]

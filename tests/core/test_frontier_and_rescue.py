@@ -124,7 +124,7 @@ def test_relative_filter_compares_with_the_scheduled_cells():
     assert rescued_cells(risk_filter="relative", risk_bound=5.0)[0] == [1, 2, 3, 4, 5, 6]
 
 
-def test_running_filter_compares_with_the_surest_cell_of_the_run_and_has_a_floor():
+def test_running_filter_compares_with_the_most_confident_cell_of_the_run_and_has_a_floor():
     assert rescued_cells(risk_filter="running", risk_bound=0.05)[0] == []  # 0.9 is less than 0.95 * 0.95
     assert rescued_cells(risk_filter="running", risk_bound=0.06)[0] == [1]
     assert rescued_cells(risk_filter="running", risk_bound=1.0, rescue_floor=0.55)[0] == [1, 2, 3, 4]

@@ -23,11 +23,11 @@ def shows_scene(scene: Scene, found: Sequence[FoundObject]) -> bool:
         wanted, fragments = scene.objects[0].shape, sum(thing.shape is None for thing in found)
         return fragments == 0 and sum(thing.shape == wanted for thing in found) == len(scene.objects)
     colored = scene.category in ("color", "attribution")
-    surest = [_surest(found, thing.shape, thing.color if colored else None) for thing in scene.objects]
-    if any(thing is None for thing in surest):
+    certain = [_most_certain(found, thing.shape, thing.color if colored else None) for thing in scene.objects]
+    if any(thing is None for thing in certain):
         return False
     if scene.category == "position":
-        return stands_in_relation(surest[0], surest[1], scene.relation)
+        return stands_in_relation(certain[0], certain[1], scene.relation)
     return True
 
 
@@ -42,5 +42,5 @@ def stands_in_relation(first: FoundObject | None, second: FoundObject | None, re
     return along > SMALLEST_OFFSET and along > across
 
 
-def _surest(found: Sequence[FoundObject], shape: str, color: str | None) -> FoundObject | None:
+def _most_certain(found: Sequence[FoundObject], shape: str, color: str | None) -> FoundObject | None:
     return next((thing for thing in found if thing.shape == shape and color in (None, thing.color)), None)
