@@ -48,11 +48,9 @@ SHOWN = (
     Shown("LADR_Sampler", "steps", 8, 64),
     Shown("LADR_Sampler", "cfg", 1.0, 4.0),
     Shown("LADR_Sampler", "temperature", 0.3, 1.5),
-    Shown("LADR_Sampler", "choice_temperature", 0.0, 6.0),
     Shown("LADR_Sampler", "rescue_cap", 0.5, 16.0),
     Shown("LADR_Sampler", "denoise", 0.3, 0.9),
     Shown("LADR_BaselineSampler", "steps", 8, 64),
-    Shown("LADR_BaselineSampler", "choice_temperature", 0.0, 6.0),
 )
 
 
