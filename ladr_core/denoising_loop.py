@@ -11,7 +11,7 @@ from torch import Tensor
 from .cell_state import CellState
 from .clocks import Clocks
 from .errors import InputError
-from .guidance import ClassifierFreeGuidance, Guidance
+from .guidance import ClassifierFreeGuidance, Guidance, GuidanceOverDensity
 from .models.contract import Denoiser, LeavesOutBranches
 from .noise import NoiseSource
 from .recording import Recording
@@ -76,6 +76,7 @@ def denoise(
     guidance = guidance or ClassifierFreeGuidance((settings.cfg, settings.image_cfg))
     if isinstance(denoiser, LeavesOutBranches):
         denoiser.leave_out(guidance.unused)
+    guidance_of_run = GuidanceOverDensity(guidance, settings.cfg_start, settings.cfg_end)
     cells = CellState(codebook_indices, editable, denoiser.device)
     clocks = Clocks(cells.count(), settings, start_time, rule.limited_by)
     record = Recording(grid, len(codebook_indices), clocks.most_nfe)
@@ -85,14 +86,15 @@ def denoise(
         tell.before_forward()
         record.begin()
         state = clocks.state(rows, cells.is_masked(rows), grid, record.nfe, noise)
-        logits = guidance.combine(_predict(denoiser, cells, state, guided=guidance.guided))
+        guidance_now = guidance_of_run.at(state)
+        logits, before_switch = guidance_now.combine(_predict(denoiser, cells, state, guided=guidance_now.guided))
         record.count_evaluation(rows)
-        prediction = _draw_tokens(draw, logits, state)
+        prediction = _draw_tokens(draw, logits, before_switch, state)
         choice = rule.choose(state, prediction)
         outcome = cells.unmask(state, prediction, choice, logits)
         if not outcome.finite:
             raise _not_finite(logits, state)
-        del logits  # not alive beside those of the next step
+        del logits, before_switch  # not alive beside those of the next step
         after = clocks.advance(rule, state, outcome)
         record.end(state, outcome, after)
         progress = clocks.progress(record.nfe)
@@ -127,10 +129,15 @@ def _predict(denoiser: Denoiser, cells: CellState, state: StepState, *, guided: 
     return branches
 
 
-def _draw_tokens(draw: TokenDraw, logits: Tensor, state: StepState) -> Prediction:
-    """Draw a token for every masked cell and put the draws [M] back on the grid [b, N]."""
+def _draw_tokens(draw: TokenDraw, logits: Tensor, before_switch: Tensor | None, state: StepState) -> Prediction:
+    """Draw a token for every masked cell and put the draws [M] back on the grid [b, N].
+
+    before_switch: the logits as they would be had guidance not just been switched; None where it was not.
+    """
     positions = masked_positions(state.is_masked, logits.shape[0])
     draws: TokenDraws = draw.draw(logits, state, positions)
+    if before_switch is not None and isinstance(draw, InverseCdfDraw):  # the published draws have no sure cells
+        draws = draw.as_sure_as(draws, before_switch)
 
     def on_grid(values: Tensor) -> Tensor:
         flat = torch.zeros(state.is_masked.numel(), dtype=values.dtype, device=values.device)

@@ -16,6 +16,7 @@ from .errors import InputError
 from .mapped_files import check_mapped
 from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
+from .models.kv_cache import with_kv_cache
 from .noise import NoiseSource, PerImageNoise
 from .prompt_habits import plain_text
 from .report import SamplingReport
@@ -90,6 +91,8 @@ def sample_tokens(
     sides = request.positive, request.negative
     positive, negative = ([replace(prompt, text=plain_text(prompt.text)) for prompt in side] for side in sides)
     denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
+    if settings.kv_cache:
+        denoiser = with_kv_cache(denoiser, settings.kv_cache_refresh)
     notices = _notices(model, request, settings, cells)
 
     def before_forward() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from .errors import InputError
 from .setting import Setting
 
 MASK_SCHEDULES = ("cosine", "linear", "square", "arccos", "sqrt")
@@ -88,6 +89,33 @@ IMAGE_CFG = Setting(
     "How strongly an edit follows its reference images. Raise it if the result drifts away from them. 1 turns it off. "
     "Text-to-image ignores it.",
     minimum=0.0, maximum=100.0, step=0.1, on_node=False,
+)  # fmt: skip
+CFG_START = Setting(
+    "cfg_start", 0.0, "float",
+    "share of known cells from which guidance acts",
+    "Guidance acts from this share of known cells on (0 = from the first step). Before it the unconditional branch is "
+    "not computed, which is faster. Counts cells, not steps.",
+    minimum=0.0, maximum=1.0, step=0.01,
+)  # fmt: skip
+CFG_END = Setting(
+    "cfg_end", 1.0, "float",
+    "share of known cells up to which guidance acts",
+    "Guidance acts up to this share of known cells (1 = to the last step). Beyond it the unconditional branch is not "
+    "computed, which is faster. Counts cells, not steps.",
+    minimum=0.0, maximum=1.0, step=0.01,
+)  # fmt: skip
+KV_CACHE = Setting(
+    "kv_cache", False, "bool",
+    "keep keys and values of the prompt and of settled cells between evaluations",
+    "On: only cells that were masked at the evaluation before are computed; prompt and settled cells are renewed when "
+    "the picture has become denser. Faster, needs more memory, and the picture may differ. Off: all are computed.",
+)  # fmt: skip
+KV_CACHE_REFRESH = Setting(
+    "kv_cache_refresh", 0.3, "float",
+    "share of cells that may become known before the KV cache is renewed",
+    "How much denser the picture may become before prompt and settled cells are computed anew. Higher is faster and "
+    "less exact. 0 renews at every evaluation: the pictures of kv_cache off, at its speed.",
+    minimum=0.0, maximum=1.0, step=0.05, on_node=False,
 )  # fmt: skip
 
 RESCUE = Setting(
@@ -214,7 +242,7 @@ RESCUE_FLOOR = Setting(
 SAMPLER_SETTINGS: dict[str, Setting] = {
     s.name: s
     for s in (STEPS, CFG, DENOISE, MASK_SCHEDULE, TEMPERATURE, CHOICE_TEMPERATURE, TOP_K, TOP_P, CHOOSE_THEN_SAMPLE,
-              IMAGE_CFG, CELL_ORDER)
+              IMAGE_CFG, CELL_ORDER, CFG_START, CFG_END, KV_CACHE, KV_CACHE_REFRESH)
 }  # fmt: skip
 RESCUE_SETTINGS: dict[str, Setting] = {
     s.name: s
@@ -246,9 +274,16 @@ class SamplerSettings:
     choose_then_sample: bool = CHOOSE_THEN_SAMPLE.default
     image_cfg: float = IMAGE_CFG.default
     cell_order: str = CELL_ORDER.default
+    cfg_start: float = CFG_START.default
+    cfg_end: float = CFG_END.default
+    kv_cache: bool = KV_CACHE.default
+    kv_cache_refresh: float = KV_CACHE_REFRESH.default
 
     def __post_init__(self) -> None:
         _check_all(self, SAMPLER_SETTINGS)
+        if self.cfg_start > self.cfg_end:
+            allowed = f"at most cfg_end, which is {self.cfg_end}"
+            raise InputError("cfg_start", self.cfg_start, allowed, f"Set cfg_start to {self.cfg_end}, or raise cfg_end")
 
 
 @dataclass(frozen=True)

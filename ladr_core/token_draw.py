@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -81,9 +81,24 @@ class InverseCdfDraw:
             divergence=divergence,
         )
 
+    def as_sure_as(self, draws: TokenDraws, logits: Tensor) -> TokenDraws:
+        """The same tokens, each cell no surer than these other logits [M, K] make it."""
+        log_probabilities = self._log_probabilities(logits)
+        probabilities = log_probabilities.exp()
+        confidence = probabilities.gather(-1, draws.tokens.unsqueeze(-1)).squeeze(-1)
+        entropy = draws.entropy
+        if entropy is not None:
+            entropy = torch.maximum(entropy, -(probabilities * log_probabilities).sum(dim=-1))
+        return replace(
+            draws,
+            confidence=torch.minimum(draws.confidence, confidence),
+            max_probability=torch.minimum(draws.max_probability, probabilities.amax(dim=-1)),
+            entropy=entropy,
+        )
+
     def _log_probabilities(self, logits: Tensor) -> Tensor:
         scaled = logits.to(torch.float32)
-        if self._temperature > 0:
+        if self._temperature not in (0, 1):
             scaled = scaled / self._temperature
         return torch.log_softmax(scaled, dim=-1)
 

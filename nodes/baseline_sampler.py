@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..ladr_core.samplers.published.lumina_dimoo import ML_CACHE
 from ..ladr_core.samplers.registry import METHOD, find_method
 from .core_features import resent_output, search_aliases
-from .sampler_inputs import SHOWN_ON_BASELINE, method_inputs, sampler_outputs, shared_inputs
+from .sampler_inputs import SHOWN_ON_BASELINE, method_inputs, sampler_outputs, shared_inputs, speed_inputs
 from .sampler_run import run_sampler
 
 
@@ -24,7 +24,7 @@ class BaselineSampler(io.ComfyNode):
             description="Draws a picture with a diffusion language model: each step keeps the most confident cells, as "
             "many as the mask schedule says. LADR Sampler is compared with it. Also runs the published samplers of "
             "Lumina-DiMOO and MMaDA.",
-            inputs=[*shared_inputs(SHOWN_ON_BASELINE), *method_inputs()],
+            inputs=[*shared_inputs(SHOWN_ON_BASELINE), *method_inputs(), *speed_inputs(SHOWN_ON_BASELINE)],
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
             **resent_output(),

@@ -6,7 +6,15 @@ from comfy_api.latest import io
 
 from ..ladr_core.settings import RESCUE_SETTINGS, RescueSettings
 from .core_features import resent_output, search_aliases
-from .sampler_inputs import SHOWN_ON_LADR, added_inputs, mark_input, rescue_inputs, sampler_outputs, shared_inputs
+from .sampler_inputs import (
+    SHOWN_ON_LADR,
+    added_inputs,
+    mark_input,
+    rescue_inputs,
+    sampler_outputs,
+    shared_inputs,
+    speed_inputs,
+)
 from .sampler_run import run_sampler
 
 
@@ -23,7 +31,10 @@ class LADRSampler(io.ComfyNode):
             description="Draws a picture with a diffusion language model in fewer network evaluations: besides the "
             "cells that the mask schedule asks for, it unmasks confident cells next to known ones (Locality-Aware "
             "Dynamic Rescue). With rescue off it is the Baseline dLLM Sampler.",
-            inputs=[*shared_inputs(SHOWN_ON_LADR), *rescue_inputs(), mark_input(), *added_inputs()],
+            inputs=[
+                *shared_inputs(SHOWN_ON_LADR), *rescue_inputs(), mark_input(), *added_inputs(),
+                *speed_inputs(SHOWN_ON_LADR),
+            ],  # fmt: skip
             outputs=sampler_outputs(),
             hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
             **resent_output(),

@@ -104,6 +104,11 @@ def method_inputs() -> list[Any]:
     return [later_widget(setting, SHOWN_ON_BASELINE) for setting in (METHOD, ML_CACHE, CELL_ORDER)]
 
 
+def speed_inputs(shown: tuple[str, ...]) -> list[Any]:
+    """The newest inputs of both samplers, at the end of each: guidance over a part of the picture, and the KV cache."""
+    return [later_widget(SAMPLER_SETTINGS[name], shown) for name in ("cfg_start", "cfg_end", "kv_cache")]
+
+
 def sampler_outputs() -> list[Any]:
     """The finished token grid and the report, in words and whole."""
     return [

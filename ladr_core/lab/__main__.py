@@ -17,6 +17,8 @@ PROGRAMS = {
     "card_memory": ("benchmarks.card_memory", "bytes that a run needs on cards of several sizes"),
     "speed_lumina": ("benchmarks.official_lumina", "seconds and memory beside the official Lumina-DiMOO"),
     "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),
+    "speed_picture": ("benchmarks.picture_speed", "seconds from prompt to pixels, with and without cache"),
+    "speed_growth": ("benchmarks.cost_growth", "what a step costs beside the network, over cells, codes and batch"),
     "how_it_works": ("benchmarks.how_it_works", "draw the pictures of docs/how_it_works.md"),
     "example_pictures": ("example_pictures", "draw the pictures of runs in README and help pages"),
     "help_pictures": ("benchmarks.help_pictures", "draw the pictures of the help pages"),

@@ -39,6 +39,7 @@ def run_bytes(
     branches: int = MOST_BRANCHES,
     reference_tokens: int = 0,
     ml_cache: bool = False,
+    kv_cache: bool = False,
 ) -> int:
     """Bytes that sampling needs on the card beside the layers.
 
@@ -52,10 +53,10 @@ def run_bytes(
     activations = (tokens * 10 * config.d_model + min(tokens, MLP_ROWS) * 3 * config.mlp_hidden_size) * itemsize
     # Logits in the dtype of the activations, and twice in float32 while guidance and probabilities are computed.
     logits = branches * images * grid.cells * codebook_size * (itemsize + 8)
-    # Keys and values of every layer, and the logits of the cells.
-    kept = tokens * 2 * config.n_layers * config.kv_heads * config.head_dim * itemsize
-    kept += branches * images * grid.cells * codebook_size * itemsize
-    return rows + activations + logits + (kept if ml_cache else 0)
+    # Keys and values of every layer, and for ML-Cache the logits of the cells.
+    kept = tokens * 2 * config.n_layers * config.kv_heads * config.head_dim * itemsize if ml_cache or kv_cache else 0
+    kept += branches * images * grid.cells * codebook_size * itemsize if ml_cache else 0
+    return rows + activations + logits + kept
 
 
 def run_bytes_of_prompts(
@@ -83,6 +84,7 @@ def run_bytes_of_prompts(
         branches=with_references + without_references,
         reference_tokens=with_references * reference_tokens,
         ml_cache=ml_cache,
+        kv_cache=settings.kv_cache,
     )
 
 

@@ -60,10 +60,14 @@ OTHER = {
     "risk_filter": "budget", "risk_bound": 0.9, "risk_quantile": 0.0, "rescue_cap": 0.5,
     "rescue_start": 0.5, "inverse_scheduling": False, "choose_then_sample": True,
     "count_fresh_as_observed": True, "cell_order": "halton", "rescue_scheduling": "jump", "rescue_floor": 0.9,
+    "cfg_start": 0.3, "cfg_end": 0.2,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*SAMPLER_SETTINGS, *RESCUE_SETTINGS])
+# Those of the KV cache act on a network: tests/models/test_kv_cache.py.
+@pytest.mark.parametrize(
+    "name", [name for name in (*SAMPLER_SETTINGS, *RESCUE_SETTINGS) if not name.startswith("kv_cache")]
+)
 def test_every_setting_has_an_effect(name):
     value = OTHER[name]
     jumps = {"risk_filter": "relative", "risk_bound": 0.3, "rescue_cap": 4.0, "rescue_scheduling": "jump", "radius": 1}

@@ -87,3 +87,8 @@ def test_an_edit_pays_for_its_reference_images():
 def test_ml_cache_pays_for_the_keys_and_values_of_every_layer():
     least = 2 * 32 * 2 * GRID.cells * 4096 * 2  # two branches, layers, keys and values
     assert least < needed(ml_cache=True) - needed() < 2 * least
+
+
+def test_the_kv_cache_pays_for_keys_and_values_and_keeps_no_logits():
+    least = 2 * 32 * 2 * GRID.cells * 4096 * 2
+    assert least < needed(kv_cache=True) - needed() < needed(ml_cache=True) - needed() < 2 * least

@@ -128,6 +128,20 @@ def speed_table() -> str:
     return speed_tables.speed_section(table)
 
 
+def picture_table() -> str:
+    """Seconds from prompt to pixels on the built-in model."""
+    from . import picture_tables
+
+    return picture_tables.picture_section(table)
+
+
+def growth_table() -> str:
+    """What a step costs beside the network."""
+    from . import picture_tables
+
+    return picture_tables.growth_section(table)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo_caption,
     "gains": gains,
@@ -141,6 +155,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "compared": compared_tables,
     "memory": memory_table,
     "speed": speed_table,
+    "picture": picture_table,
+    "growth": growth_table,
 }
 
 

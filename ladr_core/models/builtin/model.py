@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...errors import InputError
 from ...prompt_habits import listed
@@ -14,34 +13,8 @@ from ...token_grid import MASKED, TokenGrid
 from ...vq.patch_vq import PatchVQ
 from ..contract import Prompt
 from ..llada import LLaDATransformer
-from ..vocabulary_rows import VocabularyRows
+from ..sequence import SequenceDenoiser, TokenSequence, VocabularySlice
 from .layout import TEXT_LENGTH, BuiltinLayout
-
-
-class BuiltinDenoiser:
-    """The built-in model bound to the prompts of B images; both branches of guidance run in one batch."""
-
-    def __init__(self, model: BuiltinDLLM, text_ids: Tensor, negative_ids: Tensor):
-        self._model = model
-        self.codebook_size = model.codebook_size
-        self.device = text_ids.device
-        self._text_ids, self._negative_ids = text_ids, negative_ids
-        self._cells = model.layout.cell_positions().to(self.device)
-        self._vocabulary_rows: VocabularyRows | None = None
-
-    def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
-        """Logits [M, K] of (conditional,) or (conditional, unconditional) for the masked cells, row-major."""
-        texts = [self._text_ids[rows]] + ([self._negative_ids[rows]] if guided else [])
-        branches = len(texts)
-        layout, network = self._model.layout, self._model.transformer
-        if self._vocabulary_rows is None:  # now, as ComfyUI has put the weights in place
-            words = torch.arange(layout.image_offset)
-            self._vocabulary_rows = VocabularyRows(network, words, layout.image_offset, self.codebook_size, self.device)
-        token_ids = layout.sequences(torch.cat(texts), codebook_indices.repeat(branches, 1))
-        positions = torch.arange(token_ids.shape[1], device=self.device)
-        hidden = network.run_blocks(self._vocabulary_rows.embed(token_ids, positions), positions)[:, self._cells]
-        wanted = (codebook_indices == MASKED).repeat(branches, 1)
-        return tuple(self._vocabulary_rows.logits(hidden[wanted]).float().chunk(branches))
 
 
 class BuiltinDLLM:
@@ -63,18 +36,24 @@ class BuiltinDLLM:
 
     def bind(
         self, prompts: Sequence[Prompt], negatives: Sequence[Prompt], grid: TokenGrid, *, device: Any
-    ) -> BuiltinDenoiser:
+    ) -> SequenceDenoiser:
         """Bind the prompts of B images (and as many negatives), ready to predict on `device`."""
         self.check_grid(grid)
-        return BuiltinDenoiser(self, self._text_ids(prompts, device), self._text_ids(negatives, device))
+        branches = [self._sequences(prompts), self._sequences(negatives)]
+        layout = self.layout
+        vocabulary = VocabularySlice(self.codebook_size, layout.image_offset, layout.mask_token_id)
+        return SequenceDenoiser(self.transformer, branches, vocabulary, device)
 
-    def _text_ids(self, prompts: Sequence[Prompt], device: Any) -> Tensor:
-        """Word tokens [B, 24] of the prompts."""
+    def _sequences(self, prompts: Sequence[Prompt]) -> list[TokenSequence]:
+        """The sequence of each prompt, all cells masked."""
         for prompt in {p.text: p for p in prompts}.values():
             if prompt.reference_indices or prompt.task != "text-to-image":
                 raise InputError("conditioning", f"the task {prompt.task!r}", "text-to-image for the built-in model",
                                  "Remove the edit task and the reference images, or load a model that can edit")
-        return torch.tensor([self.layout.encode_text(p.text) for p in prompts], dtype=torch.int64, device=device)
+        text_ids = torch.tensor([self.layout.encode_text(p.text) for p in prompts])
+        masked = torch.full((len(prompts), self.default_grid.cells), MASKED)
+        places = self.layout.cell_positions()
+        return [TokenSequence(token_ids, places) for token_ids in self.layout.sequences(text_ids, masked)]
 
     def fit_grid(self, width: int, height: int) -> TokenGrid:
         """The only grid it draws, whatever the size in pixels."""
