@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -218,6 +219,13 @@ def test_missing_artwork_is_said_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv(artwork.FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(InputError, match="npm pack @iconify-json/noto"):
         render_sprites(nouns.NOUNS[:1])
+
+
+def test_missing_renderer_is_said_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(artwork, "_icons", lambda folder: {"fox": {"body": ""}})
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(InputError, match="pip install resvg-py"):
+        artwork.render_icon("fox", 64)
 
 
 @pytest.mark.skipif(not artwork.has_artwork(), reason="the artwork (npm package, resvg-py) is not on this machine")

@@ -57,10 +57,14 @@ def _icons(folder: Path) -> dict[str, dict]:
 
 
 def render_icon(name: str, pixels: int) -> np.ndarray:
-    """An icon as straight RGBA, float32 [pixels, pixels, 4] in 0 ... 1."""
-    import resvg_py
-
+    """An icon as straight RGBA, float32 [pixels, pixels, 4] in 0 ... 1; raises InputError where artwork or renderer is
+    missing."""
     body = _icons(artwork_folder())[name]["body"]
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise InputError("artwork", "no package resvg-py to draw it with", "resvg-py 0.5.0",
+                         "Run `pip install resvg-py==0.5.0`") from error
     drawing = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {_VIEW_BOX} {_VIEW_BOX}">{body}</svg>'
