@@ -23,6 +23,8 @@ SHARPNESS = 24.0
 """Factor of the cosine similarities before the softmax over the codes."""
 NAMING = 0.02
 """Weight of the encoder's cross-entropy beside the decoder's error."""
+THINGS = 9
+"""Further weight of cells with a part of a thing: backgrounds are learned at once."""
 NOISE = 0.015
 RATE = 2e-3
 
@@ -76,7 +78,7 @@ def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minute
         pictures, codes, things = draw(batch, rng)
         pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         indices = torch.from_numpy(codes).view(batch, pixels.shape[2] // config.cell_pixels, -1)
-        weight = 1 + 3 * torch.from_numpy(things).view_as(indices).float()
+        weight = 1 + THINGS * torch.from_numpy(things).view_as(indices).float()
         loss, naming, error = losses(model, pixels, indices, weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -21,7 +21,7 @@ from ..worlds.emoji.backgrounds import BACKGROUNDS
 from ..worlds.emoji.captions import SYNONYMS
 from ..worlds.emoji.codes import Codes, assign_codes
 from ..worlds.emoji.sprites import CELL_PIXELS, SPRITE_CELLS, render_sprites
-from ..worlds.emoji.token_posterior import PLACE_CELLS, TokenPosterior
+from ..worlds.emoji.token_posterior import TokenPosterior
 from ..worlds.emoji.world import PLACES, EmojiWorld
 from ..worlds.scene import Background, Scene, SceneObject
 from .assigned_vq import train_assigned_vq
@@ -47,17 +47,17 @@ def vq_config(codes: Codes) -> PatchVQConfig:
 
 def draw_crowded(world: EmojiWorld, posterior: TokenPosterior, count: int,
                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Crowded pictures [B, 256, 256, 3] uint8, their codes [B, N], and which cells lie in a thing's box [B, N]."""
+    """Crowded pictures [B, 256, 256, 3] uint8, their codes [B, N], and which cells hold a part of a thing [B, N]."""
     keys = list(world.sprites.pixels)
-    pictures, codes, boxes = [], [], np.zeros((count, posterior.cells), bool)
-    for i in range(count):
+    pictures, codes = [], []
+    for _ in range(count):
         filled = (rng.random(len(PLACES)) < FILLED).nonzero()[0]
         things = tuple(SceneObject(*keys[rng.integers(len(keys))], *PLACES[place], SPRITE_CELLS) for place in filled)
         scene = Scene("counting", things, Background(BACKGROUNDS[rng.integers(len(BACKGROUNDS))]))
         pictures.append(world.render(scene))
         codes.append(posterior.tokens(scene))
-        boxes[i, PLACE_CELLS[filled].ravel()] = True
-    return np.stack(pictures), np.stack(codes), boxes
+    behind = np.concatenate([np.ravel(cells) for cells in posterior.codes.backgrounds.values()])
+    return np.stack(pictures), np.stack(codes), ~np.isin(codes, behind)
 
 
 def train_emoji_vq(folder: Path, *, minutes: float, batch: int = 6, seed: int = 0,

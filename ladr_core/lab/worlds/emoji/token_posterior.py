@@ -48,7 +48,7 @@ class TokenPosterior:
     """The code tables of the world, and sums over its scenes."""
 
     def __init__(self, codes: Codes):
-        self.backgrounds = tuple(codes.backgrounds)
+        self.codes, self.backgrounds = codes, tuple(codes.backgrounds)
         self._empty = np.stack([codes.backgrounds[name] for name in self.backgrounds])  # [V, N]
         self._empty_at_places = self._empty[:, PLACE_CELLS]  # [V, P, 16]
         self._shown = {
