@@ -9,7 +9,7 @@ from torch import Tensor
 from .models.contract import DLLM, Prompt
 from .models.lumina_dimoo.image_sizes import size_notice
 from .models.lumina_dimoo.prompts import reads_text
-from .prompt_habits import habit_notices, plain_text
+from .prompt_notices import habit_notices, plain_text
 from .token_grid import TokenGrid
 
 

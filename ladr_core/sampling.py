@@ -18,7 +18,7 @@ from .mask_schedule import mask_schedule
 from .models.contract import DLLM, Prompt
 from .models.kv_cache import with_kv_cache
 from .noise import NoiseSource, PerImageNoise
-from .prompt_habits import plain_text
+from .prompt_notices import plain_text
 from .report import SamplingReport
 from .run_notices import grid_notices, masking_notices, prompt_notices, reference_notices
 from .sampler_setup import SamplerSetup

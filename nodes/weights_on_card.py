@@ -15,7 +15,7 @@ import comfy.model_patcher
 import torch
 from torch import Tensor
 
-from ..ladr_core.checkpoint.layers import SCALE
+from ..ladr_core.checkpoint.eight_bit_layers import SCALE
 from .core_features import dynamic_patcher, manages_dynamically, text_seed
 from .refusals import refuse_use
 

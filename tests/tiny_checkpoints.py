@@ -18,8 +18,8 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer  # noqa: E402
+from ladr_core.vq.amused_vq import VQModel, VQModelConfig  # noqa: E402
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config  # noqa: E402
-from ladr_core.vq.vqmodel import VQModel, VQModelConfig  # noqa: E402
 
 SHARD = "model-00002-of-00002.safetensors"  # the last one of each model
 SPREAD = 0.4  # of the weights: wide enough that the text changes the tokens

@@ -16,8 +16,8 @@ from ..mapped_files import note_mapped
 from ..models.builtin.loading import CONFIG_KEY, load_builtin, shipped_models
 from ..models.contract import DLLM
 from ..models.llada import LLaDATransformer
+from .eight_bit_layers import FLOAT8, SCALE, CastingLayers, quantize_weight, scaled_layers
 from .header import read_header
-from .layers import FLOAT8, SCALE, CastingLayers, quantize_weight, scaled_layers
 from .parts import CheckpointParts, expected_shapes, find_parts
 from .scales import expand_scale, read_scale
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..models.llada import TRANSFORMER_PREFIX
 from ..vq.contract import VQ_PREFIX
-from .layers import FLOAT8, SCALE
+from .eight_bit_layers import FLOAT8, SCALE
 from .loading import HEAD, in_eight_bits, is_layer, load_vq, stored_weight, unscaled
 from .parts import SINGLE_FILE_KEY, CheckpointParts, expected_shapes, find_parts
 from .scales import MARKER

@@ -19,11 +19,11 @@ PROGRAMS = {
     "speed_mmada": ("benchmarks.official_mmada", "seconds and memory beside the official MMaDA"),
     "speed_picture": ("benchmarks.picture_speed", "seconds from prompt to pixels, with and without cache"),
     "speed_growth": ("benchmarks.cost_growth", "what a step costs beside the network, over cells, codes and batch"),
-    "how_it_works": ("benchmarks.how_it_works", "draw the pictures of docs/how_it_works.md"),
-    "example_pictures": ("example_pictures", "draw the pictures of runs in README and help pages"),
-    "help_pictures": ("benchmarks.help_pictures", "draw the pictures of the help pages"),
+    "how_it_works": ("documents.how_it_works", "draw the pictures of docs/how_it_works.md"),
+    "example_pictures": ("documents.example_pictures", "draw the pictures of runs in README and help pages"),
+    "help_pictures": ("documents.help_pictures", "draw the pictures of the help pages"),
     "recording_cost": ("benchmarks.recording_cost", "what recording and previews cost at 64 x 64 cells"),
-    "fill_docs": ("benchmarks.fill_docs", "fill the tables of the documents from docs/results"),
+    "fill_docs": ("documents.fill_docs", "fill the tables of the documents from docs/results"),
 }
 MISTAKE = 2  # exit code
 

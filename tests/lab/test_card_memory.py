@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch import nn
 
+from ladr_core.lab.documents import fill_docs
 from ladr_core.models.llada import LLaDATransformer
 from ladr_core.models.lumina_dimoo.model import LuminaIds, answer_sequence
 from ladr_core.models.ml_cache import MLCacheDenoiser, MLCacheSettings
 from ladr_core.token_grid import TokenGrid
-from ladr_core.vq import magvit2, vqmodel
+from ladr_core.vq import amused_vq, magvit2
+from ladr_core.vq.amused_vq import VQModel, VQModelConfig
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config
 from ladr_core.vq.patch_vq import PatchVQ, PatchVQConfig
-from ladr_core.vq.vqmodel import VQModel, VQModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "web" / "docs" / "LADR_LoadDLLM").glob("*.md"))
@@ -72,7 +73,7 @@ UNUSUAL = {
 @pytest.fixture
 def peaks(card_memory: ModuleType, monkeypatch: pytest.MonkeyPatch):
     """Most bytes alive while a tokenizer encodes and decodes, its input among them."""
-    for module in (vqmodel, magvit2):  # meta tensors have no values to look at
+    for module in (amused_vq, magvit2):  # meta tensors have no values to look at
         monkeypatch.setattr(module, "require_codebook_indices", lambda *_: None)
 
     @torch.no_grad()
@@ -161,4 +162,4 @@ def test_a_forward_at_full_size_takes_what_is_said(card_memory: ModuleType, ml_c
 def test_the_help_pages_quote_the_recipes(page: Path):
     text = page.read_text(encoding="utf-8")
     assert re.search(r"<!-- generated: cards_(\w+) -->", text)[1] == page.stem
-    assert load("fill_docs").filled(text) == text, "run: python -m ladr_core.lab fill_docs"
+    assert fill_docs.filled(text) == text, "run: python -m ladr_core.lab fill_docs"

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ladr_core.checkpoint import load_dllm
-from ladr_core.checkpoint.layers import FLOAT8, CastingLayers, quantize_weight, round_randomly, scaled_layers
+from ladr_core.checkpoint.eight_bit_layers import FLOAT8, CastingLayers, quantize_weight, round_randomly, scaled_layers
 from ladr_core.command_line import main
 
 LAYER = "transformer.blocks.0.q_proj"

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ladr_core.checkpoint import load_dllm
-from ladr_core.checkpoint.layers import FLOAT8
+from ladr_core.checkpoint.eight_bit_layers import FLOAT8
 from ladr_core.checkpoint.scales import block_size, expand_scale
 from ladr_core.command_line import main
 from ladr_core.errors import CheckpointError

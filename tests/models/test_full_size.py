@@ -13,8 +13,8 @@ import torch
 from ladr_core.checkpoint import load_dllm
 from ladr_core.checkpoint.parts import expected_shapes
 from ladr_core.models.llada import LLaDAConfig
+from ladr_core.vq.amused_vq import VQModel, VQModelConfig
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config
-from ladr_core.vq.vqmodel import VQModel, VQModelConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tiny_checkpoints import SHARED, SPECIAL, tokenizer_json  # noqa: E402

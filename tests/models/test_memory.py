@@ -12,8 +12,8 @@ from ladr_core.models.lumina_dimoo.model import LuminaIds, image_tokens
 from ladr_core.models.memory import run_bytes, run_bytes_of_prompts, table_bytes, weight_bytes
 from ladr_core.settings import SamplerSettings
 from ladr_core.token_grid import TokenGrid
+from ladr_core.vq.amused_vq import VQModel, VQModelConfig
 from ladr_core.vq.magvit2 import MAGVITv2, MAGVITv2Config
-from ladr_core.vq.vqmodel import VQModel, VQModelConfig
 
 ROWS = {LUMINA_DIMOO.name: 134548, MMADA.name: 134656}
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from ladr_core.errors import InputError
+from ladr_core.vq.amused_vq import VQModel, VQModelConfig
 from ladr_core.vq.magvit2 import LookupFreeQuantizer, MAGVITv2, MAGVITv2Config
-from ladr_core.vq.vqmodel import VQModel, VQModelConfig
 
 TINY = {
     "block_out_channels": [16, 32, 32, 48],

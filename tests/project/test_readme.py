@@ -24,7 +24,7 @@ LONGEST_README = 150
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    return importlib.import_module("ladr_core.lab.benchmarks.fill_docs")
+    return importlib.import_module("ladr_core.lab.documents.fill_docs")
 
 
 def test_generated_parts_are_up_to_date(program: ModuleType):

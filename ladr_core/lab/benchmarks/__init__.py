@@ -1,1 +1,1 @@
-"""Programs that measure speed and memory and fill the tables of the documents."""
+"""Programs that measure speed and memory."""

@@ -21,8 +21,8 @@ from torch.utils._pytree import tree_leaves
 from ...models.llada import LLaDAConfig
 from ...models.memory import run_bytes, table_bytes, weight_bytes
 from ...token_grid import TokenGrid
+from ...vq.amused_vq import VQModel, VQModelConfig
 from ...vq.magvit2 import MAGVITv2, MAGVITv2Config
-from ...vq.vqmodel import VQModel, VQModelConfig
 
 GIB, KEPT_FREE = 1024**3, 1.0  # what the driver, the desktop and ComfyUI keep for themselves, in GiB
 CARDS = (8, 12, 16, 24)

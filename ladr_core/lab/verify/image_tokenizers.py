@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...models.lumina_dimoo.model import LuminaIds, grid_tokens, image_tokens
+from ...vq.amused_vq import VQModel, VQModelConfig
 from ...vq.magvit2 import LookupFreeQuantizer, MAGVITv2, MAGVITv2Config
-from ...vq.vqmodel import VQModel, VQModelConfig
 from .golden_folder import GoldenFolder
 from .result import FileCheck
 

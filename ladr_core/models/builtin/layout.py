@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ...prompt_habits import split_words
+from ...prompt_notices import split_words
 
 TEXT_LENGTH = 24
 PAD, UNKNOWN, UNCONDITION = 0, 1, 2

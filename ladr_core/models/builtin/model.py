@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import InputError
-from ...prompt_habits import listed
+from ...prompt_notices import listed
 from ...token_grid import MASKED, TokenGrid
 from ...vq.patch_vq import PatchVQ
 from ..contract import Prompt

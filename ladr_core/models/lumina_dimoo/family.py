@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...file_reading import Fields
-from ...vq.vqmodel import VQModel, VQModelConfig
+from ...vq.amused_vq import VQModel, VQModelConfig
 from ..family import Family
 from ..mmada.family import OWN_KEYS as MMADA_KEYS
 from .model import LuminaDiMOO

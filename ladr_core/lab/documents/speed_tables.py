@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import reference_memory
+from ..benchmarks import reference_memory
 
 RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
 Table = Callable[[list[str], list[list[str]], int], str]

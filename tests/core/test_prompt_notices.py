@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladr_core.prompt_habits import habit_notices, plain_text, split_words
+from ladr_core.prompt_notices import habit_notices, plain_text, split_words
 
 WORDS = {
     "a red circle, two stars!": ["a", "red", "circle", "two", "stars"],

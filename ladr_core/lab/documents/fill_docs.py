@@ -37,7 +37,8 @@ def demo_caption() -> str:
 
 def gains() -> str:
     """What the pack gains, in five lines."""
-    from . import card_memory, reference_memory, speed_tables
+    from ..benchmarks import card_memory, reference_memory
+    from . import speed_tables
 
     demo = read(DEMO)
     first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
@@ -62,7 +63,7 @@ def gains() -> str:
 
 def one_file() -> str:
     """How to make one 8-bit file of a folder, and its size."""
-    from . import card_memory
+    from ..benchmarks import card_memory
 
     config = card_memory.transformer_config("Lumina-DiMOO")
     tokenizer = card_memory.vq_weight_bytes("Lumina-DiMOO")
@@ -108,7 +109,7 @@ def presets_table() -> str:
 
 def memory_table() -> str:
     """What the parts of an 8B model need, and a recipe for cards of four sizes."""
-    from . import card_memory
+    from ..benchmarks import card_memory
 
     needs = table(card_memory.NEEDS_HEAD, card_memory.needs_rows(), left=2)
     return needs + "\n\n" + cards_table("en")
@@ -116,7 +117,7 @@ def memory_table() -> str:
 
 def cards_table(language: str) -> str:
     """A recipe for cards of four sizes."""
-    from . import card_memory
+    from ..benchmarks import card_memory
 
     return table(card_memory.RECIPE_HEADS[language], card_memory.recipe_rows(), left=4)
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .cost_growth import OUTPUT as GROWTH
-from .picture_speed import LADR, OUTPUT, PROCEDURE
+from ..benchmarks.cost_growth import OUTPUT as GROWTH
+from ..benchmarks.picture_speed import LADR, OUTPUT, PROCEDURE
 
 Table = Callable[[list[str], list[list[str]], int], str]
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..command_line.pictures import BUILTIN, Drawing, draw, find_device, load_model
-from ..pictures.comparison import compare_runs
-from ..pictures.decode_map import MapView, draw_maps
-from ..pictures.film import FilmView, draw_film
-from ..pictures.sweep_sheet import SweptRun, draw_sweep_sheet
-from ..presets import find_preset
-from ..report import SamplingReport
-from ..sampler_setup import SamplerSetup
-from ..settings import SamplerSettings
-from ..sweep import read_axis, sweep_points
+from ...command_line.pictures import BUILTIN, Drawing, draw, find_device, load_model
+from ...pictures.comparison import compare_runs
+from ...pictures.decode_map import MapView, draw_maps
+from ...pictures.film import FilmView, draw_film
+from ...pictures.sweep_sheet import SweptRun, draw_sweep_sheet
+from ...presets import find_preset
+from ...report import SamplingReport
+from ...sampler_setup import SamplerSetup
+from ...settings import SamplerSettings
+from ...sweep import read_axis, sweep_points
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROMPT, SEED, FRAMES = "a red circle and a blue star", 0, (4, 8, 12)
 
 

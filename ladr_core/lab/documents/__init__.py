@@ -1,0 +1,1 @@
+"""Programs that fill the tables of the documents and draw their pictures."""
