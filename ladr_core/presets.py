@@ -34,12 +34,12 @@ class Preset:
 
 
 def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.2) -> Preset:
-    """A preset of LADR: anchors spread over the picture, cells chosen before their tokens are drawn."""
+    """A preset of LADR: the least confident cell first, cells chosen before their tokens are drawn."""
     return Preset(
         name,
         meaning,
         settings=SamplerSettings(
-            steps=steps, cfg=cfg, choose_then_sample=True, cell_order="halton"
+            steps=steps, cfg=cfg, choose_then_sample=True, cell_order="least_confident"
         ),
         rescue=RescueSettings(radius=radius),
     )
@@ -57,7 +57,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         _ladr("quality", "rescue beside known cells only, most evaluations", steps=64, radius=1),
         _ladr("balanced", "the middle way", steps=64, radius=2),
-        _ladr("fast", "rescue over half of the picture, fewest evaluations", steps=28, radius=8),
+        _ladr("fast", "rescue over half of the picture, fewest evaluations", steps=32, radius=8),
         Preset(
             "lumina-dimoo",
             "Lumina-DiMOO as its authors draw",

@@ -12,7 +12,7 @@ from .setting import Setting
 MASK_SCHEDULES = ("cosine", "linear", "square", "arccos", "sqrt")
 FRONTIER_SHAPES = ("cross", "square", "disc")
 RISK_FILTERS = ("absolute", "budget", "entropy", "relative", "running")
-CELL_ORDERS = ("confidence", "halton")
+CELL_ORDERS = ("confidence", "halton", "least_confident")
 RESCUE_SCHEDULINGS = ("field", "jump")
 
 SEED = Setting(
@@ -61,7 +61,8 @@ CHOICE_TEMPERATURE = Setting(
     "choice_temperature", 1.0, "float",
     "randomness in choosing which cells to unmask, fading out with time",
     "Random noise on the order in which cells are unmasked; it fades out during the run. Higher spreads the first "
-    "cells over the picture. Raise it if only background is drawn: at 0 the most confident cells come first.",
+    "cells over the picture. Raise it if only background is drawn: at 0 the most confident cells come first. Only "
+    "cell_order confidence uses it.",
     minimum=0.0, maximum=100.0, step=0.1,
 )  # fmt: skip
 TOP_K = Setting(
@@ -221,7 +222,8 @@ CELL_ORDER = Setting(
     "cell_order", "confidence", "choice",
     "which cells the schedule takes first",
     "confidence: the most confident cells first, with random noise (choice_temperature). halton: cells spread evenly "
-    "over the picture, whatever their confidence; better where the picture is texture.",
+    "over the picture, whatever their confidence; better where the picture is texture. least_confident: the least "
+    "confident cell, which decides the most, then as halton, nearly decided cells last; fewest evaluations with LADR.",
     choices=CELL_ORDERS,
 )  # fmt: skip
 RESCUE_SCHEDULING = Setting(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 PROGRAMS = {
     "evaluate": ("evaluation.command_line", "judge samplers on the built-in model, or tune their settings"),
     "oracles": ("oracles.command_line", "every sampler on exactly known distributions"),
+    "preset_search": ("oracles.preset_search", "values of LADR's presets, chosen on some seeds, reported on others"),
     "oracle_figure": ("oracles.figure", "evaluations against quality, from a result file of oracles"),
     "potts": ("oracles.potts", "distance of each sampler to the truth on a small, exactly known grid"),
     "train": ("training.command_line", "train and export the built-in model"),

@@ -23,6 +23,7 @@ class BaselineRule(Rule):
     def __init__(self, settings: SamplerSettings) -> None:
         self._schedule = mask_schedule(settings.mask_schedule)
         self._order: CellOrder = cell_order(settings)
+        self.needs_entropy = self._order.needs_entropy
         self._choose_then_sample = settings.choose_then_sample
         # The bound is about tokens drawn from p itself.
         whole = settings.temperature > 0 and settings.top_k == 0 and settings.top_p == 1
@@ -30,7 +31,7 @@ class BaselineRule(Rule):
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """See Rule."""
-        score = self._order.score(state, self._confidence(prediction), state.time_left)
+        score = self._order.score(state, prediction, self._confidence(prediction), state.time_left)
         scheduled = take_best(score, state.is_masked, scheduled_counts(state, self._schedule))
         return Choice(scheduled, distance_bound=self._bound(prediction, scheduled))
 

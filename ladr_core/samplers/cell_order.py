@@ -1,8 +1,9 @@
-"""In which order the schedule takes cells: the most confident first, or spread evenly over the grid."""
+"""In which order the schedule takes cells: the most confident or the least confident first, or spread over the grid."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy
@@ -11,15 +12,20 @@ from torch import Tensor
 
 from ..noise import gumbel
 from ..settings import SamplerSettings
-from ..step import StepState
+from ..step import Prediction, StepState
 from ..token_grid import TokenGrid
 from .row_memory import RowMemory
+
+OPEN_SHARE = 0.5
+TIE = 1e-4  # nats: cells with about the same entropy are equal
 
 
 class CellOrder(Protocol):
     """A way of ranking cells. One object serves one run."""
 
-    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+    needs_entropy: bool  # of each cell's distribution, in the prediction
+
+    def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
         """Score [b, N] of each cell, the highest first; confidence [b, N]; time_left [b, 1]: what fades out."""
         ...
 
@@ -27,10 +33,12 @@ class CellOrder(Protocol):
 class ConfidenceOrder:
     """Confidence with Gumbel noise that fades out with time (MaskGIT, arXiv 2202.04200)."""
 
+    needs_entropy = False
+
     def __init__(self, choice_temperature: float) -> None:
         self._choice_temperature = choice_temperature
 
-    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+    def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
         """See CellOrder."""
         score = confidence.clamp_min(torch.finfo(torch.float32).tiny).log()
         if self._choice_temperature > 0:
@@ -44,11 +52,13 @@ class HaltonOrder:
     roll: each image starts the order at a place chosen by its seed; else all images unmask the same cells first.
     """
 
+    needs_entropy = False
+
     def __init__(self, roll: bool = True) -> None:
         self._roll = roll
         self._starts = RowMemory()
 
-    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+    def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
         """See CellOrder."""
         starts = torch.zeros(len(state.rows), 1, dtype=torch.int64)
         if self._roll and state.step == 0:
@@ -59,9 +69,40 @@ class HaltonOrder:
         return -((ranks - starts) % state.grid.cells).to(torch.float32)
 
 
+class LeastConfidentOrder(HaltonOrder):
+    """The least confident cell first, then open cells in Halton order, then the others: those are decided by them.
+
+    The least confident cell has the highest entropy and decides the most ("From Bits to Rounds", arXiv 2511.21103).
+    Open is a cell whose largest probability misses 1 by at least OPEN_SHARE times the most that one of the image does.
+    Where no cell is confident, as in texture, this is the Halton order but for one cell in each step.
+    """
+
+    needs_entropy = True
+
+    def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
+        """See CellOrder."""
+        if prediction.entropy is None:
+            raise RuntimeError("the least confident cell needs a token draw that returns entropies")
+        even = super().score(state, prediction, confidence, time_left)
+        doubt = torch.where(state.is_masked, 1 - prediction.max_probability, 0.0)
+        is_open = doubt >= OPEN_SHARE * doubt.amax(dim=1, keepdim=True)
+        score = torch.where(is_open, even, even - state.grid.cells)
+        entropy = torch.where(state.is_masked, prediction.entropy, -torch.inf)
+        is_least = entropy >= entropy.amax(dim=1, keepdim=True) - TIE
+        first = torch.where(is_least, score, -torch.inf).argmax(dim=1, keepdim=True)
+        return score.scatter(1, first, 1.0)
+
+
+_ORDERS: dict[str, Callable[[SamplerSettings], CellOrder]] = {
+    "confidence": lambda settings: ConfidenceOrder(settings.choice_temperature),
+    "halton": lambda settings: HaltonOrder(),
+    "least_confident": lambda settings: LeastConfidentOrder(),
+}
+
+
 def cell_order(settings: SamplerSettings) -> CellOrder:
     """The order that the settings name."""
-    return HaltonOrder() if settings.cell_order == "halton" else ConfidenceOrder(settings.choice_temperature)
+    return _ORDERS[settings.cell_order](settings)
 
 
 @functools.lru_cache(maxsize=16)

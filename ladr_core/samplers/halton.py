@@ -24,4 +24,4 @@ class HaltonRule(BaselineRule):
 
     def __init__(self, settings: SamplerSettings, *, roll: bool = ROLL.default) -> None:
         super().__init__(settings)
-        self._order = HaltonOrder(roll)
+        self._order, self.needs_entropy = HaltonOrder(roll), False

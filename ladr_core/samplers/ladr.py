@@ -35,7 +35,7 @@ class LadrRule(BaselineRule):
         self._has_field = rescue.rescue and rescue.rescue_scheduling == "field"
         self._field = RowMemory()  # [b] float32, CPU: cells that the schedule has to open in all
         self._standard = RowMemory()  # [b, 1]: the highest probability seen in the run so far
-        self.needs_entropy = rescue.rescue and rescue.risk_filter == "entropy"
+        self.needs_entropy |= rescue.rescue and rescue.risk_filter == "entropy"
 
     def choose(self, state: StepState, prediction: Prediction) -> Choice:
         """See Rule."""
@@ -44,7 +44,7 @@ class LadrRule(BaselineRule):
         field = self._field.recall(state, state.editable_counts.to(torch.float32))
         self._field.keep(state, field)
         confidence = self._confidence(prediction)
-        score = self._order.score(state, confidence, self._time_left(state, field))
+        score = self._order.score(state, prediction, confidence, self._time_left(state, field))
         scheduled = take_best(score, state.is_masked, self._open_counts(state, field))
         standard = running_standard(prediction, state, self._standard)
         rescued, accepted_risk = rescue_cells(

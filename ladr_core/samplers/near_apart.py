@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..cell_ranking import rank_cells
 from ..settings import SamplerSettings, Setting
-from ..step import StepState
+from ..step import Prediction, StepState
 from .baseline import BaselineRule
 from .frontier import count_neighbors, keep_apart
 
@@ -29,10 +29,12 @@ _APART = 16.0  # more than eight neighbors can add up to
 class NearApartOrder:
     """Cells by how near they are to known ones, those first that keep the distance; equals in random order."""
 
+    needs_entropy = False
+
     def __init__(self, repulsion: int) -> None:
         self._repulsion = repulsion
 
-    def score(self, state: StepState, confidence: Tensor, time_left: Tensor) -> Tensor:
+    def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
         """See CellOrder."""
         observed = ~state.is_masked
         beside = count_neighbors(observed, state.grid, "cross", 1)
@@ -50,4 +52,4 @@ class NearApartRule(BaselineRule):
 
     def __init__(self, settings: SamplerSettings, *, repulsion: int = REPULSION.default) -> None:
         super().__init__(settings)
-        self._order = NearApartOrder(repulsion)
+        self._order, self.needs_entropy = NearApartOrder(repulsion), False

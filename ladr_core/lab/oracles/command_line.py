@@ -12,7 +12,7 @@ import torch
 
 from ...command_line import OneSentenceParser
 from ...command_line.machine import describe_machine
-from .contestants import contestants
+from .contestants import contestants, values_of
 from .contract import Oracle
 from .measure import STARTS, OracleRow, measure
 from .mixed import MixedOracle
@@ -48,15 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         images = args.scenes if name.startswith("structured") else args.textures
         for start in args.starts:
             for label, setup in contestants(swept=args.swept).items():
-                key = {"oracle": name, "start": start, "sampler": label, "images": images, "seed": args.seed}
+                place = {"oracle": name, "start": start, "sampler": label}
+                key = place | {"seed": args.seed, "values": values_of(setup)}
                 wanted = args.only is None or any(label.startswith(begin) for begin in args.only)
-                if not wanted or any(all(row[k] == v for k, v in key.items()) for row in rows):
+                if not wanted or any(holds(row, key) and row["images"] >= images for row in rows):
                     continue
-                row = key | summary(measure(oracle, setup, range(args.seed, args.seed + images), start))
-                rows.append(row)
+                found = summary(measure(oracle, setup, range(args.seed, args.seed + images), start))
+                row = key | {"images": images} | found
+                rows = [other for other in rows if not holds(other, place)] + [row]  # older values or fewer images
                 write(args.out, rows)
                 print(line(row), flush=True)
     return 0
+
+
+def holds(row: dict[str, Any], key: dict[str, Any]) -> bool:
+    """Whether a row is that of the key."""
+    return all(row.get(name) == value for name, value in key.items())
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:

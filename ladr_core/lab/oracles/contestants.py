@@ -22,6 +22,8 @@ RIVALS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ),
     ("local leap", "local_leap", 64, {}),
     ("local leap, 0.98 and 0.9", "local_leap", 64, {"threshold": 0.98, "near_threshold": 0.9}),
+    ("klass", "klass", 64, {}),
+    ("klass, 0.98 and 0.1", "klass", 64, {"threshold": 0.98, "largest_divergence": 0.1, "settled_steps": 1}),
     ("dilated", "dilated", 64, {}),
     ("dilated 64", "dilated", 64, {"dilation": 64}),
     *((f"near and apart {steps}", "near_apart", steps, {}) for steps in (64, 32, 16)),
@@ -42,6 +44,13 @@ def ladr(steps: int, radius: int, order: str = "halton", **rescue: Any) -> Sampl
     """LADR with the values of its presets, but for those given."""
     settings = replace(SHARED, steps=steps, cell_order=order)
     return SamplerSetup("ladr", settings, RescueSettings(radius=radius, **rescue))
+
+
+def values_of(setup: SamplerSetup) -> dict[str, Any]:
+    """What of a contestant's values is not the default, so that a result file says what was measured."""
+    defaults = vars(SamplerSettings()) | vars(RescueSettings())
+    values = vars(setup.settings) | vars(setup.rescue)
+    return {name: value for name, value in values.items() if value != defaults[name]} | dict(setup.options)
 
 
 def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:

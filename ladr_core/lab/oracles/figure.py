@@ -21,10 +21,10 @@ _FAMILIES = {
     "ladr": (214, 72, 50), "baseline": (110, 116, 128), "halton": (40, 92, 214), "entropy bound": (44, 140, 70),
     "threshold": (128, 56, 176), "factor": (190, 130, 20), "explore then exploit": (0, 150, 160),
     "local leap": (200, 60, 140), "dilated": (120, 90, 50), "near and apart": (90, 160, 220),
-    "few-step schedule": (150, 170, 40), "ancestral": (60, 60, 90),
+    "few-step schedule": (150, 170, 40), "ancestral": (60, 60, 90), "klass": (230, 150, 130),
 }  # fmt: skip
-_TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_FEWEST, _MOST = 5.0, 300.0  # evaluations that are shown
+_TICKS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+_FEWEST = 5.0  # evaluations that are shown
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Panel:
     measured: str  # key of a row: value, low, high
     height_of: Callable[[float], float]  # 0 (bottom) ... 1 (top)
     ticks: tuple[tuple[float, str], ...]
+    most: float  # evaluations that are shown
 
 
 def _logarithmic(least: float, most: float) -> Callable[[float], float]:
@@ -45,9 +46,9 @@ def _logarithmic(least: float, most: float) -> Callable[[float], float]:
 
 PANELS = (
     Panel("structured 16", "structured oracle: possible scenes in percent, higher is better", "valid",
-          lambda share: share, tuple((share / 100, str(share)) for share in (0, 20, 40, 60, 80, 100))),
+          lambda share: share, tuple((share / 100, str(share)) for share in (0, 20, 40, 60, 80, 100)), 300),
     Panel("texture 64", "texture oracle: KL from the truth in nats per cell, less is better (top)", "divergence",
-          _logarithmic(3e-4, 1.0), tuple((value, f"{value:g}") for value in (1.0, 0.1, 0.01, 0.001))),
+          _logarithmic(3e-4, 1.0), tuple((value, f"{value:g}") for value in (1.0, 0.1, 0.01, 0.001)), 6000),
 )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def draw_figure(rows: Sequence[Mapping[str, Any]]) -> Image.Image:
     draw, own_width, shown = ImageDraw.Draw(image), WIDTH // len(PANELS), []
     for number, panel in enumerate(PANELS):
         chosen = [row for row in rows if row["oracle"] == panel.oracle and row["start"] == "nothing known"]
-        chosen = [row for row in chosen if _FEWEST <= row["nfe"][0] <= _MOST and row[panel.measured]]
+        chosen = [row for row in chosen if _FEWEST <= row["nfe"][0] <= panel.most and row[panel.measured]]
         _draw_panel(draw, panel, chosen, number * own_width, own_width)
         shown += [family(row["sampler"]) for row in chosen]
     for place, name in enumerate(name for name in _FAMILIES if name in shown):
@@ -76,7 +77,7 @@ def _draw_panel(
     draw: ImageDraw.ImageDraw, panel: Panel, rows: Sequence[Mapping[str, Any]], left: int, width: int
 ) -> None:
     def place(nfe: float, value: float) -> tuple[float, float]:
-        across = math.log(nfe / _FEWEST) / math.log(_MOST / _FEWEST)
+        across = math.log(nfe / _FEWEST) / math.log(panel.most / _FEWEST)
         up = min(1.0, max(0.0, panel.height_of(value)))
         return (
             left + _LEFT + across * (width - _LEFT - _RIGHT),
@@ -85,11 +86,11 @@ def _draw_panel(
 
     draw.text((left + _LEFT, 14), panel.title, fill=_INK, font=label_font(15))
     for value, text in panel.ticks:
-        draw.line([place(_FEWEST, value), place(_MOST, value)], fill=_FAINT)
+        draw.line([place(_FEWEST, value), place(panel.most, value)], fill=_FAINT)
         x, y = place(_FEWEST, value)
         draw.text((x - 8, y), text, fill=_INK, font=label_font(14), anchor="rm")
     bottom = PANEL_HEIGHT - _BOTTOM
-    for tick in (tick for tick in _TICKS if _FEWEST <= tick <= _MOST):
+    for tick in (tick for tick in _TICKS if _FEWEST <= tick <= panel.most):
         x, _ = place(tick, panel.ticks[0][0])
         draw.line([x, _TOP, x, bottom], fill=_FAINT)
         draw.text((x, bottom + 6), str(tick), fill=_INK, font=label_font(14), anchor="ma")
@@ -106,8 +107,9 @@ def _draw_panel(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure beside its result file."""
     parser = OneSentenceParser(prog="python -m ladr_core.lab oracle_figure", description=__doc__)
-    parser.add_argument("results", type=Path, metavar="FILE", help="result file of `oracles`; the figure is FILE.png")
+    parser.add_argument("results", type=Path, metavar="FILE", help="result file of `oracles`")
+    parser.add_argument("--out", type=Path, metavar="PNG", help="where the figure goes (default: beside the file)")
     args = parser.parse_args(arguments)
     rows = json.loads(args.results.read_text(encoding="utf-8"))["rows"]
-    draw_figure(rows).save(args.results.with_suffix(".png"))
+    draw_figure(rows).save(args.out or args.results.with_suffix(".png"))
     return 0

@@ -18,7 +18,7 @@ from ...token_grid import MASKED
 from .contract import Oracle, OracleRun, hole
 
 STARTS = ("nothing known", "hole .5", "hole .25", "denoise .6", "denoise .3")
-BATCH_CELLS = 2**15  # of the images that are drawn together
+BATCH_CELLS, BATCH_LEAST = 2**12, 8  # cells of the images that are drawn together, and least number of these
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class OracleRow:
 def measure(oracle: Oracle, setup: SamplerSetup, seeds: Sequence[int], start: str = STARTS[0]) -> OracleRow:
     """Draw one image per seed."""
     begun = time.perf_counter()
-    batch = max(1, BATCH_CELLS // oracle.grid.cells)
+    batch = max(BATCH_LEAST, BATCH_CELLS // oracle.grid.cells)
     parts, drawn_histogram, expected = [], torch.zeros(oracle.codebook_size), torch.zeros(oracle.codebook_size)
     for first in range(0, len(seeds), batch):
         own = list(seeds[first : first + batch])
