@@ -223,7 +223,7 @@ CELL_ORDER = Setting(
     "which cells the schedule takes first",
     "confidence: the most confident cells first, with random noise (choice_temperature). halton: cells spread evenly "
     "over the picture, whatever their confidence; better where the picture is texture. least_confident: the least "
-    "confident cell, which decides the most, then as halton, nearly decided cells last; fewest evaluations with LADR.",
+    "confident cell, which decides the most, then as halton, nearly decided cells last; fastest with LADR.",
     choices=CELL_ORDERS,
 )  # fmt: skip
 RESCUE_SCHEDULING = Setting(
