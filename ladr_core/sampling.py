@@ -119,9 +119,10 @@ def _notices(model: DLLM, request: ImageRequest, settings: SamplerSettings, cell
     notices = prompt_notices(model, request.positive, request.negative if settings.cfg != 1 else ())
     notices += grid_notices(model, request.positive, request.grid)
     notices += masking_notices(cells == MASKED, settings.denoise)
+    notices += reference_notices(model, request.positive)
     for notice in notices:
         logger.warning("%s", notice)
-    return notices + reference_notices(model, request.positive)  # these the model logs itself
+    return notices
 
 
 def mask_for_denoise(

@@ -14,8 +14,8 @@ from .lettering import drawable, fit, line_height, wrap, write, write_lines
 _MOMENTS = 5
 _PANELS = (
     ("step", "When", "Dark cells came first, light cells last."),
-    ("rule", "Which rule", "Blue: the schedule's surest cells. Orange: rescued, sure cells beside known ones."),
-    ("risk", "How sure", "Dark cells were safe when they were unmasked, light cells were guesses."),
+    ("rule", "Which rule", "Blue: scheduled, most confident. Orange: rescued, confident and beside known cells."),
+    ("risk", "How confident", "Dark cells were safe when they were unmasked, light cells were guesses."),
 )
 _LETTERS, _HEADING, _GAP = 15, 22, 16
 
@@ -66,12 +66,12 @@ def explanation(report: SamplingReport, row: int) -> str:
     words = (
         f"The picture is a grid of {report.grid.height} x {report.grid.width} cells, "
         + (f"{at.size - given} of them unknown at first. " if given else "all unknown at first. ")
-        + "At each step the network proposes something for every unknown cell, and the schedule keeps the surest "
-        "(blue). "
+        + "At each step the network proposes a token for every unknown cell, and the schedule keeps the most "
+        "confident ones (blue). "
     )
     if rescued:
         words += (
-            "LADR also rescues sure cells next to known ones (orange)"
+            "LADR also rescues confident cells next to known ones (orange)"
             f": {rescued} of {at.size - given} cells were rescued"
             + (", so fewer steps were needed." if _saved(report, row) else ".")
         )

@@ -16,6 +16,7 @@ from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
 from ladr_core.models.lumina_dimoo.prompts import EDIT_TASKS, conditional_prompt
 from ladr_core.models.ml_cache import MLCacheDenoiser, MLCacheSettings
 from ladr_core.models.sequence import SequenceDenoiser, TokenSequence, VocabularySlice
+from ladr_core.run_notices import reference_notices
 from ladr_core.settings import SamplerSettings
 from ladr_core.token_grid import MASKED, TokenGrid
 
@@ -236,12 +237,12 @@ def test_an_image_of_a_batch_equals_the_image_alone(lumina, sampler):
     assert torch.equal(both[1], second[0])
 
 
-def test_a_reference_of_an_unusual_size_is_noted(lumina, caplog):
-    predict(lumina, [Prompt("x", "edit_add", (image(),))])
-    assert "edits best at its own sizes" in caplog.text
-    caplog.clear()
-    lumina._check_references(Prompt("x", "edit_add", (image(32, 32),)), TokenGrid(32, 32))
-    assert not caplog.text
+def test_a_reference_of_an_unusual_size_is_noted_once(lumina, caplog):
+    prompt, settings = Prompt("x", "edit_add", (image(),)), SamplerSettings(steps=1)
+    _, report = sample_tokens(lumina, [prompt], [EMPTY], GRID, settings=settings, seeds=[0])
+    assert sum("edits best at its own sizes" in notice for notice in report.notices) == 1
+    assert caplog.text.count("edits best at its own sizes") == 1
+    assert not reference_notices(lumina, [Prompt("x", "edit_add", (image(32, 32),))])
 
 
 def test_edits_run_through_the_published_sampler(lumina):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ COMFYUI_REQUIREMENTS = {
     "transformers": "4.37.2",
 }  # of ComfyUI 0.3.64
 NEVER = {"torch", "torchvision", "torchaudio", "torchsde", "diffusers", "accelerate", "flash-attn", "xformers"}
+LARGEST_ARCHIVE = 2**20  # bytes beside the weights
 ACCELERATORS = ("NVIDIA CUDA", "AMD ROCm", "Intel Arc", "Apple Metal")
 
 
@@ -83,6 +85,31 @@ def test_changelog_has_this_version_and_explains_its_marks():
 def test_the_registry_archive_keeps(needed: str):
     ignored = [line for line in (ROOT / ".comfyignore").read_text().splitlines() if line and line[0] != "#"]
     assert not any(f"/{needed}".startswith(line.rstrip("/") + "/") or f"/{needed}" == line for line in ignored)
+
+
+def archived_files() -> list[Path]:
+    """Tracked files that .comfyignore does not leave out: what the Comfy Registry packs."""
+
+    def listed(*options: str) -> set[str]:
+        found = subprocess.run(["git", "ls-files", "-z", *options], cwd=ROOT, capture_output=True, check=True)
+        return set(found.stdout.decode().split("\0")) - {""}
+
+    names = listed() - listed("-c", "-i", "--exclude-from=.comfyignore")
+    return [ROOT / name for name in sorted(names) if (ROOT / name).is_file()]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the archive is made from a git clone")
+def test_the_registry_archive_is_small_and_holds_what_runs_alone(tmp_path: Path):
+    files = archived_files()
+    parts = {path.relative_to(ROOT).parts[:2] for path in files}
+    assert not {"docs", "tests", ".ci", ".github"} & {part[0] for part in parts}
+    assert ("ladr_core", "lab") not in parts
+    packed = tmp_path / "pack.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            if path.suffix != ".safetensors":
+                archive.write(path, path.relative_to(ROOT))
+    assert packed.stat().st_size <= LARGEST_ARCHIVE
 
 
 def test_scripts_are_well_formed():

@@ -19,7 +19,7 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 MOVED = {"evaluation", "training"}  # modules that only name the new place
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in DOCS)]
-LONGEST_README = 150
+LONGEST_README = 125
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def test_the_contributor_guide_maps_all_files():
     assert not sorted(name for name in names if not re.search(rf"\b{re.escape(name)}", text))
 
 
-def test_the_places_that_the_contributor_guide_names_exist():
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+def test_the_places_that_the_design_page_names_exist():
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     places = re.findall(r"\| `([\w/.]+)` \|$", text, re.MULTILINE)
     assert len(places) == 25
     assert not [name for name in places if not (ROOT / name).exists()]

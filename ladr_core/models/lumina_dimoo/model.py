@@ -18,7 +18,7 @@ from ..llada import LLaDATransformer
 from ..ml_cache import MLCacheDenoiser, MLCacheSettings
 from ..sequence import SequenceDenoiser, TokenSequence, VocabularySlice
 from ..text_tokenizer import TextTokenizer
-from .image_sizes import drawing_notice, size_notice
+from .image_sizes import drawing_notice
 from .prompts import TEXT_TO_IMAGE, UNCONDITION, conditional_prompt, reference_count, unconditional_prompt
 
 logger = logging.getLogger(__name__)
@@ -192,9 +192,6 @@ class LuminaDiMOO:
                 "Add or remove ReferenceLatent nodes, or choose another task with LADR Edit Task",
             )  # fmt: skip
         for image in images:
-            notice = size_notice((image.shape[1] * self.cell_pixels, image.shape[0] * self.cell_pixels))
-            if notice is not None:
-                logger.warning("%s", notice)
             if image.min() < 0 or image.max() >= self.codebook_size:
                 raise InputError(
                     "reference images", f"codebook indices from {int(image.min())} to {int(image.max())}",
