@@ -136,7 +136,7 @@ def _draw_tokens(draw: TokenDraw, logits: Tensor, before_switch: Tensor | None, 
     """
     positions = masked_positions(state.is_masked, logits.shape[0])
     draws: TokenDraws = draw.draw(logits, state, positions)
-    if before_switch is not None and isinstance(draw, InverseCdfDraw):  # the published draws have no sure cells
+    if before_switch is not None and isinstance(draw, InverseCdfDraw):  # published draws stay as published
         draws = draw.as_sure_as(draws, before_switch)
 
     def on_grid(values: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class StepGuidance:
     def combine(self, branches: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
         """Logits [M, K], and where guidance was switched those of the evaluation before's guidance, else None.
 
-        A cell is as sure as the less sure of the two, so that none is sure only because guidance was switched.
+        A cell's confidence is the lower one of the two, so that none is high only because guidance was switched.
         """
         if len(branches) == 1 or all(self.acts) and not any(self.switched):
             return self.guidance.combine(branches), None

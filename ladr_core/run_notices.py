@@ -18,7 +18,7 @@ def prompt_notices(model: DLLM, positive: Sequence[Prompt], negative: Sequence[P
     notices = []
     for prompt in {(p.text, p.task): p for p in positive}.values():
         if not prompt.text.strip() and reads_text(prompt.task):
-            notices.append("The prompt is empty: the picture shows whatever the model draws without one.")
+            notices.append("The prompt is empty, so the model chooses what to draw.")
         notices += _text_notices(model, prompt.text)
     for text in dict.fromkeys(p.text for p in negative):
         notices += ["Negative prompt: " + notice for notice in _text_notices(model, text)]

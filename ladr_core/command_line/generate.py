@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--image", type=Path, default=None, metavar="FILE", help="picture to start from; needs --mask or --denoise"
     )
     parser.add_argument(
-        "--mask", type=Path, default=None, metavar="FILE", help="as large as the image; its white part is drawn anew"
+        "--mask", type=Path, default=None, metavar="FILE", help="as large as the image; its white part is redrawn"
     )
     parser.add_argument("--report", type=Path, default=None, metavar="FILE", help="write the report of the run as JSON")
     parser.add_argument(

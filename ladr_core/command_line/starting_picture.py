@@ -38,7 +38,7 @@ def check_starting_options(image: Path | None, mask: Path | None, denoise: float
 
 
 def read_starting_picture(model: DLLM, image: Path, mask: Path | None, device: Any) -> StartingPicture:
-    """Encode a picture file and read its mask: white is drawn anew, black is kept."""
+    """Encode a picture file and read its mask: white is redrawn, black is kept."""
     import numpy as np
     import torch
 
@@ -64,10 +64,10 @@ def read_starting_picture(model: DLLM, image: Path, mask: Path | None, device: A
                 "Make the mask as large as the image",
             )  # fmt: skip
         values = torch.from_numpy(np.array(drawn)).float()[None, None] / 255
-        # As in the nodes: a cell is drawn anew if at least one of its pixels is.
+        # As in the nodes: a cell is redrawn if at least one of its pixels is.
         editable = torch.nn.functional.adaptive_max_pool2d(values, tuple(indices.shape[-2:]))[:, 0] >= 0.5
         if not bool(editable.any()):
-            raise InputError("mask", f"{str(mask)!r}, which is black", "some white", "Paint white what is drawn anew")
+            raise InputError("mask", f"{str(mask)!r}, which is black", "some white", "Paint the part to redraw white")
     return StartingPicture(indices.cpu(), editable, picture.size)
 
 

@@ -16,7 +16,7 @@ from .threshold import DensityClock
 
 FACTOR = Setting(
     "factor", 1.0, "float",
-    "most doubt in a set of cells: one more than their number, times the doubt of the least sure",
+    "most doubt in a set of cells: one more than their number, times the doubt of the least confident",
     "Cells are unmasked in order of confidence, the n-th while its confidence is at least 1 - factor / (n + 1). "
     "Higher is faster and riskier.",
     minimum=0.0, maximum=100.0, step=0.1, on_node=False,

@@ -1,4 +1,4 @@
-"""LocalLeap in two dimensions: near a cell that is very sure, less sureness is enough.
+"""LocalLeap in two dimensions: near a very confident cell, less confidence is enough.
 
 LocalLeap, arXiv 2510.07081, lowers its threshold within a window of a token sequence. A reconstruction: here the window
 is a square on the grid.

@@ -151,14 +151,14 @@ for _sampler in (
     ),
     Sampler(
         "explore_exploit",
-        "sure cells, and a few of the least sure (ETE)",
+        "confident cells, and a few of the least confident (ETE)",
         lambda settings, rescue, options: Recipe(ExploreExploitRule(settings, **options)),
         options=(THRESHOLD, EXPLORED),
         ignores=_NO_SCHEDULE,
     ),
     Sampler(
         "local_leap",
-        "sure cells, and less sure ones near them (LocalLeap)",
+        "confident cells, and less confident ones near them (LocalLeap)",
         lambda settings, rescue, options: Recipe(LocalLeapRule(settings, **options)),
         options=(THRESHOLD, NEAR_THRESHOLD, REACH),
         ignores=_NO_SCHEDULE,

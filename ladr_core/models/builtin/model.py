@@ -72,7 +72,7 @@ class BuiltinDLLM:
             notices.append(f"The built-in model does not know: {listed(unknown)}. It knows {len(self.layout.words)} "
                            "words, listed on the help page of Load dLLM.")
         if unknown and not any(known for _, known in words):
-            notices.append("It knows no word of this prompt: the picture shows whatever the model draws without one.")
+            notices.append("It knows no word of this prompt, so it chooses what to draw.")
         count = len(self.layout.word_ids(text))
         if count > TEXT_LENGTH:
             notices.append(f"The prompt has {count} words; the built-in model reads the first {TEXT_LENGTH}.")
