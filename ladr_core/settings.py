@@ -204,9 +204,10 @@ COUNT_FRESH_AS_OBSERVED = Setting(
 
 WIDTH, HEIGHT = (
     Setting(
-        side, 128, "int",
+        side, 256, "int",
         f"{side} of the picture in pixels",
-        f"{side.capitalize()} of the picture in pixels. Built-in: 128, Lumina-DiMOO: 512 to 1024, MMaDA: 512.",
+        f"{side.capitalize()} of the picture in pixels. Built-in emoji: 256, built-in shapes: 128, Lumina-DiMOO: 512 "
+        "to 1024, MMaDA: 512.",
         minimum=16, maximum=4096, step=16,
     )
     for side in ("width", "height")

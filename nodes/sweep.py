@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..ladr_core.settings import RESCUE_SETTINGS, RescueSettings
 from ..ladr_core.sweep import NOT_SWEPT, SWEEPABLE
 from .core_features import search_aliases
-from .sampler_inputs import SHOWN_ON_LADR, rescue_inputs, shared_inputs
+from .sampler_inputs import SHOWN_ON_LADR, added_inputs, rescue_inputs, shared_inputs, speed_inputs
 from .sweep_run import run_sweep
 
 _FIRST_OPTIONAL = 8  # of the shared inputs: required ones come first
@@ -31,6 +31,8 @@ class Sweep(io.ComfyNode):
                 *(slot for number in (1, 2) for slot in _axis_inputs(number)),
                 *shared[_FIRST_OPTIONAL:],
                 *rescue_inputs(),
+                *added_inputs(),
+                *speed_inputs(SHOWN_ON_LADR),
             ],
             outputs=[
                 io.Latent.Output(
@@ -46,7 +48,8 @@ class Sweep(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, mask_schedule=None, frontier_shape=None, risk_filter=None, setting_1=None, setting_2=None
+        cls, mask_schedule=None, frontier_shape=None, risk_filter=None, rescue_scheduling=None, cell_order=None,
+        setting_1=None, setting_2=None,
     ) -> bool:
         """Take the check of choices over from ComfyUI: `execute` names input, value, choices and remedy at once."""
         return True
@@ -59,7 +62,7 @@ class Sweep(io.ComfyNode):
 
 
 def _axis_inputs(number: int) -> list:
-    name, values = (("risk_bound", "0.05, 0.1, 0.2"), ("rescue_cap", "1, 4"))[number - 1]
+    name, values = (("steps", "16, 32, 64"), ("rescue", "false, true"))[number - 1]
     across = ("goes across the sheet", "goes down the sheet, or none")[number - 1]
     options = [*(name for name in SWEEPABLE if SWEEPABLE[name].on_node), *([NOT_SWEPT] if number > 1 else [])]
     return [

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PROMPTS = (
-    "a red circle and a blue star",
-    "three green triangles",
-    "a heart to the left of a square",
-    "a purple ring",
+    "a fox to the left of a red umbrella",
+    "three penguins in the snow",
+    "a rocket above a house at night",
+    "a purple balloon and a green car",
 )
 PRESET, BASELINE_STEPS = "balanced", 64
 SHEET = "side_by_side.png"
@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     device = find_device(args.device)
     model = load_model(args.checkpoint, device)
     preset = find_preset(PRESET)
-    setups = (SamplerSetup("baseline", SamplerSettings(steps=BASELINE_STEPS)), preset.setup)
+    baseline = SamplerSettings(steps=BASELINE_STEPS, cfg=preset.settings.cfg)
+    setups = (SamplerSetup("baseline", baseline), preset.setup)
     for setup in setups:  # the first calls of a network are slow: they are not part of what is measured
         once = replace(setup, settings=replace(setup.settings, steps=1))
         draw(model, PROMPTS[0], setup=once, seeds=[seed], device=device)

@@ -64,7 +64,7 @@ def main() -> int:
             known = server.get("/object_info")
             for path in sorted((PACK / "workflows").glob("*.json")):
                 text = path.read_text(encoding="utf-8")
-                if "built-in shapes" not in text:
+                if "built-in emoji" not in text:
                     continue
                 prompt = api_prompt(json.loads(text), known)
                 result = run(server, prompt, timeout=600)

@@ -42,7 +42,7 @@ def test_the_server_shows_the_schemas_of_the_snapshot(server):
 
 def test_the_loader_lists_the_built_in_model_first_then_the_model_folders(server):
     options = server.get("/object_info/LADR_LoadDLLM")["LADR_LoadDLLM"]["input"]["required"]["checkpoint"][1]["options"]
-    assert options[0] == "built-in shapes"
+    assert options[0] == "built-in emoji"
     assert {"tiny.safetensors", "nan.safetensors", "cut.safetensors"} <= set(options)
 
 

@@ -9,7 +9,7 @@ from comfyui.template_prompt import api_prompt, blueprint_prompt
 from tiny_checkpoints import write_lumina, write_magvit, write_mmada
 
 FILES = sorted((PACK / "workflows").glob("*.json"))
-BUILT_IN = [path for path in FILES if "built-in shapes" in path.read_text(encoding="utf-8")]
+BUILT_IN = [path for path in FILES if "built-in emoji" in path.read_text(encoding="utf-8")]
 LARGE = [path for path in FILES if path not in BUILT_IN]
 SAMPLERS = ("LADR_Sampler", "LADR_BaselineSampler")
 

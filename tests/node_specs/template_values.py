@@ -21,7 +21,7 @@ from ladr_core.presets import PRESETS  # noqa: E402
 from ladr_core.settings import RescueSettings  # noqa: E402
 
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-SAMPLERS = ("LADR_Sampler", "LADR_BaselineSampler")
+SAMPLERS = ("LADR_Sampler", "LADR_BaselineSampler", "LADR_Sweep")
 OWN = ("denoise",)
 
 

@@ -44,7 +44,7 @@ def test_the_list_begins_with_the_quick_start_and_ends_with_what_needs_a_downloa
     assert FILES[0].stem == "LADR 01 Quick start"
     downloads = ["GB" in path.stem for path in FILES]
     assert downloads == sorted(downloads)
-    assert downloads == ["built-in shapes" not in path.read_text(encoding="utf-8") for path in FILES]
+    assert downloads == ["built-in emoji" not in path.read_text(encoding="utf-8") for path in FILES]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -146,4 +146,4 @@ def test_models_offered_for_download_are_single_files_that_the_node_names(path):
         assert model["url"].startswith("https://huggingface.co/") and model["directory"] == "dllm"
     loads = next(node["widgets_values"][0] for node in _ours(workflow) if node["type"] == "LADR_LoadDLLM")
     note = next(node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
-    assert offered or loads == "built-in shapes" or "published as a folder: fetch it by hand" in note
+    assert offered or loads == "built-in emoji" or "published as a folder: fetch it by hand" in note

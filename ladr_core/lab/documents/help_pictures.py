@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from ...command_line.machine import describe_machine
-from ...models.builtin.loading import load_builtin
+from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
 from ...models.contract import DLLM, Prompt
 from ...presets import find_preset
 from ...report import SamplingReport
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGES = ROOT / "web" / "docs"
 RECORD = ROOT / "docs" / "pictures" / "help.json"
 PRESET = "balanced"
-PROMPT = "a red circle to the left of a blue star"
+PROMPT = "a fox to the left of a red umbrella"
 SEEDS = (0, 1, 2, 3)
 PANEL, GAP, LABEL = 128, 8, 22  # pixels
 INK, PAPER = (40, 40, 46), (255, 255, 255)
@@ -95,7 +95,7 @@ def sheet(rows: Sequence[tuple[str, list[Image.Image]]]) -> Image.Image:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw all pictures and write how they were made."""
-    model = load_builtin()
+    model = load_builtin(EMOJI_WEIGHTS)
     runs = []
     for shown in SHOWN:
         rows = []

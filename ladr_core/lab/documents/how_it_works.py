@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...command_line.machine import describe_machine
-from ...models.builtin.loading import load_builtin
+from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
 from ...presets import find_preset
@@ -25,7 +25,7 @@ from ...sampling import ImageRequest, sample_tokens
 from ..evaluation.plot import label_font
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "pictures"
-PROMPT, SEED, PRESET = "a heart to the left of a square", 0, "balanced"
+PROMPT, SEED, PRESET = "a fox to the left of a red umbrella", 0, "balanced"
 PANEL, GAP, LABEL = 256, 16, 30  # pixels
 INK, PAPER, MASKED, GIVEN = (40, 40, 46), (255, 255, 255), (205, 207, 212), (150, 153, 160)
 BLUE, RED, YELLOW = (40, 92, 214), (214, 72, 50), (245, 200, 80)
@@ -135,7 +135,7 @@ def clock(reports: dict[str, SamplingReport]) -> Image.Image:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the pictures."""
-    model, ladr = load_builtin(), find_preset(PRESET).setup
+    model, ladr = load_builtin(EMOJI_WEIGHTS), find_preset(PRESET).setup
     reports = {
         "baseline": draw_run(model, SamplerSetup("baseline", ladr.settings)),
         "LADR": draw_run(model, ladr),

@@ -18,7 +18,7 @@ from ...command_line.machine import describe_machine
 from ...command_line.setting_options import typed_value
 from ...errors import CheckpointError, InputError
 from ...file_reading import read_fields
-from ...models.builtin.loading import WEIGHTS, load_builtin
+from ...models.builtin.loading import load_builtin, shipped_models
 from ...models.builtin.model import BuiltinDLLM
 from ...presets import PRESETS, find_preset
 from ...samplers.registry import find_sampler, sampler_names
@@ -71,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--model", type=Path, metavar="FILE", help="weights of a built-in model, if not the shipped ones")
     words = "judge an unfinished training instead: the folder with vq.pt and transformer.pt"
     add("--training_run", "--training-run", type=Path, metavar="FOLDER", help=words)
-    add("--world", choices=NAMES, default=NAMES[0], help="world of --training_run (default shapes)")
+    add("--world", choices=NAMES, default=NAMES[0], help="world of the model, or of --training_run (default shapes)")
     return parser
 
 
@@ -195,7 +195,7 @@ def _names_a_sampler(values: Any) -> bool:
 def load_model(args: argparse.Namespace) -> BuiltinDLLM:
     """The shipped model, a given file, or the averaged weights of a training folder."""
     if args.training_run is None:
-        return load_builtin(args.model or WEIGHTS, dtype=getattr(torch, args.dtype))
+        return load_builtin(args.model or shipped_models()[args.world], dtype=getattr(torch, args.dtype))
     from ..training.emoji import export_emoji
     from ..training.export import export_builtin
     from ..worlds.shapes.world import ShapesWorld

@@ -48,11 +48,16 @@ def vq_config(codes: Codes) -> PatchVQConfig:
 def draw_crowded(world: EmojiWorld, posterior: TokenPosterior, count: int,
                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Crowded pictures [B, 256, 256, 3] uint8, their codes [B, N], and which cells hold a part of a thing [B, N]."""
-    keys = list(world.sprites.pixels)
+    looks: dict[str, list[tuple[str, str]]] = {}  # every thing as often as any other, whatever its colors
+    for noun, color in world.sprites.pixels:
+        looks.setdefault(noun, []).append((noun, color))
+    things_of = list(looks.values())
     pictures, codes = [], []
     for _ in range(count):
         filled = (rng.random(len(PLACES)) < FILLED).nonzero()[0]
-        things = tuple(SceneObject(*keys[rng.integers(len(keys))], *PLACES[place], SPRITE_CELLS) for place in filled)
+        kinds = (things_of[i] for i in rng.integers(len(things_of), size=len(filled)))
+        drawn = (kind[rng.integers(len(kind))] for kind in kinds)
+        things = tuple(SceneObject(*key, *PLACES[place], SPRITE_CELLS) for key, place in zip(drawn, filled))
         scene = Scene("counting", things, Background(BACKGROUNDS[rng.integers(len(BACKGROUNDS))]))
         pictures.append(world.render(scene))
         codes.append(posterior.tokens(scene))

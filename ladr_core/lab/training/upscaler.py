@@ -31,6 +31,8 @@ CROP = 48
 """Side of the crops at low resolution, in pixels: a sprite is 64 wide."""
 PLAIN_SHARE = 0.25
 """Share of the crops that come from the renderer, not from the tokenizer: the user may upscale other pictures."""
+EDGE = 8
+"""Pixels at the edge of a crop that the printed error leaves out: there the zeros around a crop show."""
 RATE = 1e-3
 
 
@@ -44,8 +46,27 @@ class Compact(nn.Module):
             layers += [nn.Conv2d(features, features, 3, padding=1), nn.PReLU(features)]
         layers.append(nn.Conv2d(features, 3 * SCALE**2, 3, padding=1))
         self.body = nn.ModuleList(layers)
-        with torch.no_grad():
-            layers[-1].weight.mul_(0.1)  # type: ignore[union-attr, operator]
+        self._start_bilinear()
+
+    @torch.no_grad()
+    def _start_bilinear(self) -> None:
+        """Begin as bilinear enlargement: most pixels are flat, and from nothing the network stays at the added input."""
+        *inner, last = (layer for layer in self.body if isinstance(layer, nn.Conv2d))
+        for conv in inner:  # three channels carry the picture through
+            conv.weight[:3] = 0
+            conv.bias[:3] = 0
+            conv.weight[range(3), range(3), 1, 1] = 1
+        for layer in self.body:
+            if isinstance(layer, nn.PReLU):
+                layer.weight[:3] = 1
+        points = torch.eye(9).view(9, 1, 3, 3)
+        enlarged = F.interpolate(points, scale_factor=SCALE, mode="bilinear")[:, 0, SCALE : 2 * SCALE, SCALE : 2 * SCALE]
+        kernels = enlarged.flatten(1).T.reshape(SCALE**2, 3, 3)
+        kernels[:, 1, 1] -= 1  # the input is added in the end
+        last.weight.zero_()
+        last.bias.zero_()
+        for color in range(3):
+            last.weight[color * SCALE**2 : (color + 1) * SCALE**2, color] = kernels
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Enlarge pictures."""
@@ -98,20 +119,22 @@ def train_upscaler(world: EmojiWorld, posterior: TokenPosterior, large: Sprites,
     step, spent = load_training_state(folder / "upscaler.pt", model, optimizer, None)
     rng = np.random.default_rng((seed, step))
     started = saved = time.process_time()
-    errors: list[tuple[float, float]] = []
+    errors: list[tuple[float, ...]] = []
     while (total := spent + time.process_time() - started) < minutes * 60:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 50, 0.02 + 1.6 * (1 - total / (minutes * 60)))
         low, high = crops(world, posterior, large, vq, batch, rng)
         made = model(low)
-        loss = (made - high).abs().mean()
+        loss = (made - high).abs().mean() + 4 * F.mse_loss(made, high)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         step += 1
         with torch.no_grad():
             plain = F.interpolate(low, scale_factor=SCALE, mode="bicubic").clamp(0, 1)
-            errors.append((F.mse_loss(made.clamp(0, 1), high).item(), F.mse_loss(plain, high).item()))
+            inner = (..., slice(EDGE, -EDGE), slice(EDGE, -EDGE))
+            ours_and_plain = (F.mse_loss(picture[inner].clamp(0, 1), high[inner]).item() for picture in (made, plain))
+            errors.append(tuple(ours_and_plain))
         if step % 50 == 0:
             ours, bicubic = (round(-10 * float(np.log10(value)), 2) for value in np.mean(errors[-50:], 0))
             line = {"step": step, "db": ours, "bicubic_db": bicubic, "minutes": round(total / 60, 2)}

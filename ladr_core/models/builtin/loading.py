@@ -18,10 +18,12 @@ from .layout import SHAPES, BuiltinLayout
 from .model import BuiltinDLLM
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
+"""The small world, for tests, oracles and workflows that were made with it."""
 EMOJI_WEIGHTS = Path(__file__).with_name("emoji.safetensors")
+"""The model that a newcomer sees first."""
 UPSCALER = Path(__file__).parent / "upscale_models" / "emoji_x4.safetensors"
 """For the pictures of the emoji model; ComfyUI loads it by itself, from the folder it lies in."""
-_SHIPPED = {"shapes": WEIGHTS, "emoji": EMOJI_WEIGHTS}
+_SHIPPED = {"emoji": EMOJI_WEIGHTS, SHAPES: WEIGHTS}
 CONFIG_KEY = "ladr_builtin"
 
 
