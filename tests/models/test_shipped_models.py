@@ -1,4 +1,4 @@
-"""The models in the box: the default is the emoji world, old workflows find the shapes, and both draw what they draw."""
+"""The models in the box: the default is the emoji world, and old workflows find the shapes."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
-SHAPES, POTTS, ORACLES = (RESULTS / f"{name}.json" for name in ("shapes", "potts", "oracles"))
+SCORES, POTTS, ORACLES = (RESULTS / f"{name}.json" for name in ("emoji", "potts", "oracles"))
 OLD_KEYS = {"colour": "color", "colour_entropy": "color_entropy"}  # as result files were once written
 CATEGORIES = ("single", "two", "counting", "color", "position", "attribution")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ...presets import PRESETS
-from .result_files import CATEGORIES, ORACLES, POTTS, SHAPES, rate, read, table
+from .result_files import CATEGORIES, ORACLES, POTTS, SCORES, rate, read, table
 
 
 def scores_table() -> str:
     """Scores of the built-in model by sampler, and what they say."""
-    if not SHAPES.is_file():
+    if not SCORES.is_file():
         return "This version comes without a result file; the command below makes one."
-    result = read(SHAPES)
+    result = read(SCORES)
     machine, ceiling = result["machine"], result["ceiling"]
     reconstructed = [f"{100 * ceiling['reconstructed'][c]['value']:.1f}" for c in CATEGORIES]
     rows = [["ceiling: image tokenizer alone", "", "", *reconstructed, f"{100 * ceiling['overall']:.1f}"]]
@@ -24,7 +24,7 @@ def scores_table() -> str:
     words = (
         f"{result['prompts']} prompts x {result['repetitions']} seeds per row, percent of pictures that show what the "
         f"prompt says, 95 % intervals in brackets; {machine['cpu']}, {machine['threads']} threads, torch "
-        f"{machine['torch']}, {result['dtype']}. From [results/shapes.json](results/shapes.json)."
+        f"{machine['torch']}, {result['dtype']}. From [results/emoji.json](results/emoji.json)."
     )
     best = max(result["configurations"], key=lambda entry: entry["overall"]["value"])
     honest = (
@@ -75,7 +75,7 @@ def verdict(value: dict[str, float]) -> str:
 
 def measured_presets() -> dict[str, dict[str, Any]]:
     """The measured entries of presets by name; an entry of other values than the preset has now does not count."""
-    entries = {entry["name"]: entry for entry in read(SHAPES)["configurations"]} if SHAPES.is_file() else {}
+    entries = {entry["name"]: entry for entry in read(SCORES)["configurations"]} if SCORES.is_file() else {}
     found = {}
     for preset in PRESETS.values():
         entry = entries.get(f"{preset.sampler} {preset.name}")
@@ -87,7 +87,7 @@ def measured_presets() -> dict[str, dict[str, Any]]:
 
 def _preset_scores() -> list[str]:
     """The score of each LADR preset beside the best baseline of similar cost, whoever wins."""
-    entries = {entry["name"]: entry for entry in read(SHAPES)["configurations"]}
+    entries = {entry["name"]: entry for entry in read(SCORES)["configurations"]}
     lines = []
     for entry in measured_presets().values():
         rivals = [d for d in entry.get("differences", []) if is_rival(d, entry) and d["to"] in entries]

@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
         "was when called again.",
     )
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="FILE", help="result file, for example docs/results/shapes.json")
+    add("--out", type=Path, required=True, metavar="FILE", help="result file, for example docs/results/emoji.json")
     add("--samplers", nargs="*", default=[], metavar="NAME", help="samplers: " + ", ".join(sampler_names()))
     add("--steps", nargs="+", default=["64"], metavar="N", help="numbers of steps for --samplers")
     words = "a setting or option of --samplers and its values; of several, all combinations are run"

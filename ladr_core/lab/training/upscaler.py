@@ -50,7 +50,7 @@ class Compact(nn.Module):
 
     @torch.no_grad()
     def _start_bilinear(self) -> None:
-        """Begin as bilinear enlargement: most pixels are flat, and from nothing the network stays at the added input."""
+        """Begin as bilinear enlargement: most pixels are flat, so a network from nothing stays at the added input."""
         *inner, last = (layer for layer in self.body if isinstance(layer, nn.Conv2d))
         for conv in inner:  # three channels carry the picture through
             conv.weight[:3] = 0
@@ -60,7 +60,8 @@ class Compact(nn.Module):
             if isinstance(layer, nn.PReLU):
                 layer.weight[:3] = 1
         points = torch.eye(9).view(9, 1, 3, 3)
-        enlarged = F.interpolate(points, scale_factor=SCALE, mode="bilinear")[:, 0, SCALE : 2 * SCALE, SCALE : 2 * SCALE]
+        center = slice(SCALE, 2 * SCALE)
+        enlarged = F.interpolate(points, scale_factor=SCALE, mode="bilinear")[:, 0, center, center]
         kernels = enlarged.flatten(1).T.reshape(SCALE**2, 3, 3)
         kernels[:, 1, 1] -= 1  # the input is added in the end
         last.weight.zero_()
