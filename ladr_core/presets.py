@@ -1,7 +1,7 @@
 """Presets: named sets of values for the samplers.
 
 Those of LADR were chosen on the exact oracles (`python -m ladr_core.lab oracles`, docs/results/oracles.json); guidance
-with an earlier state of the built-in model (docs/results/tuning_cfg.json). Those of the large models' own samplers are
+with the emoji model (docs/results/tuning_cfg.json). Those of the large models' own samplers are
 the published ones, with `cfg` as KSampler counts it (the published scale plus 1); they run on the command line and, as
 `method`, on the Baseline dLLM Sampler. Those that join LADR with a large model follow the texture oracle at the model's
 number of cells and were not measured with its weights.
@@ -33,7 +33,7 @@ class Preset:
         return SamplerSetup(self.sampler, self.settings, self.rescue)
 
 
-def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.2) -> Preset:
+def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.5) -> Preset:
     """A preset of LADR: the least confident cell first, cells chosen before their tokens are drawn."""
     return Preset(
         name,

@@ -21,6 +21,7 @@ PROGRAMS = {
     "speed_picture": ("benchmarks.picture_speed", "seconds from prompt to pixels, with and without cache"),
     "speed_growth": ("benchmarks.cost_growth", "what a step costs beside the network, over cells, codes and batch"),
     "how_it_works": ("documents.how_it_works", "draw the pictures of docs/how_it_works.md"),
+    "emoji_sheets": ("documents.emoji_sheets", "draw the contact sheets of docs/emoji_world.md"),
     "example_pictures": ("documents.example_pictures", "draw the pictures of runs in README and help pages"),
     "help_pictures": ("documents.help_pictures", "draw the pictures of the help pages"),
     "recording_cost": ("benchmarks.recording_cost", "what recording and previews cost at 64 x 64 cells"),

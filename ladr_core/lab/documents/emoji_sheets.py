@@ -1,0 +1,110 @@
+"""Contact sheets of the emoji model, for docs/emoji_world.md: prompts of the benchmark, and sentences people write.
+
+`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category and ten sentences that are in
+no prompt list, all with seed 0 and the preset balanced, and writes docs/pictures/emoji.json, which says how. Nothing is
+chosen. The verdicts of the first sheet are the checker's; those of the sentences are left to the eye.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from ...command_line.machine import describe_machine
+from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
+from ...models.builtin.model import BuiltinDLLM
+from ...models.contract import Prompt
+from ...presets import find_preset
+from ...sampling import ImageRequest, sample_tokens
+from ..evaluation.plot import label_font
+from ..evaluation.prompts import evaluation_prompts
+from ..evaluation.runner import judged_world, to_pictures
+from ..evaluation.verdict import shows_scene
+
+ROOT = Path(__file__).resolve().parents[3]
+PICTURES = ROOT / "docs" / "pictures"
+PRESET, SEED, PER_CATEGORY, BATCH = "balanced", 0, 8, 8
+SENTENCES = (
+    "A kitty under a purple umbrella",
+    "three donuts on the table, please",
+    "My red car at the beach",
+    "a penguin and an owl in the snow",
+    "two rockets in the night sky",
+    "the big yellow bus is right of the house",
+    "a small boat at sea",
+    "a bunny with a pink balloon",
+    "four strawberries",
+    "a turtle below a green crown",
+)
+COLUMNS, GAP, LABEL = 8, 8, 34  # of the first sheet; pixels
+PASSED, FAILED, INK, PAPER = (44, 140, 70), (214, 72, 50), (40, 40, 46), (255, 255, 255)
+
+
+def draw_all(model: BuiltinDLLM, texts: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
+    """Pictures uint8 [256, 256, 3] of texts and their network evaluations."""
+    pictures: list[np.ndarray] = []
+    evaluations: list[int] = []
+    for first in range(0, len(texts), BATCH):
+        part = texts[first : first + BATCH]
+        positive, negative = [Prompt(text) for text in part], [Prompt("")] * len(part)
+        request = ImageRequest(positive, negative, model.default_grid, [SEED] * len(part))
+        indices, report = sample_tokens(model, request, find_preset(PRESET).setup)
+        with torch.inference_mode():
+            pictures += list(to_pictures(model.vq.decode(indices)))
+        evaluations += [int(count) for count in report.nfe_per_row]
+    return pictures, evaluations
+
+
+def make_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], verdicts: Sequence[bool | None], columns: int,
+               panel: int) -> Image.Image:
+    """Pictures with their labels below, framed where there is a verdict."""
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * (panel + GAP) + GAP, rows * (panel + LABEL + GAP) + GAP), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for number, (picture, label, verdict) in enumerate(zip(pictures, labels, verdicts)):
+        left, top = GAP + number % columns * (panel + GAP), GAP + number // columns * (panel + LABEL + GAP)
+        if verdict is not None:
+            pen.rectangle([left - 3, top - 3, left + panel + 2, top + panel + 2], fill=PASSED if verdict else FAILED)
+        sheet.paste(Image.fromarray(picture).resize((panel, panel), Image.Resampling.LANCZOS), (left, top))
+        for line, text in enumerate(_lines(label, pen, panel)):
+            pen.text((left, top + panel + 4 + 14 * line), text, fill=INK, font=label_font(11))
+    return sheet
+
+
+def _lines(text: str, pen: ImageDraw.ImageDraw, width: int) -> list[str]:
+    """A text in lines that fit a width in pixels."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if pen.textlength(longer, font=label_font(11)) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw both sheets; the exit code."""
+    torch.set_num_threads(1)
+    model = load_builtin(EMOJI_WEIGHTS)
+    world = judged_world(model)
+    prompts = evaluation_prompts("reporting", PER_CATEGORY, world)
+    pictures, evaluations = draw_all(model, [prompt.text for prompt in prompts])
+    found = world.find_objects(np.stack(pictures))
+    verdicts = [shows_scene(prompt.scene, things) for prompt, things in zip(prompts, found)]
+    make_sheet(pictures, [p.text for p in prompts], verdicts, COLUMNS, 128).save(PICTURES / "emoji_48.jpg", quality=85)
+    drawn, own = draw_all(model, SENTENCES)
+    make_sheet(drawn, SENTENCES, [None] * len(SENTENCES), 5, 192).save(PICTURES / "emoji_sentences.jpg", quality=88)
+    record = {
+        "model": model.name, "preset": PRESET, "seed": SEED, "machine": describe_machine(),
+        "passed": sum(verdicts), "prompts": len(prompts), "mean_nfe": round(float(np.mean(evaluations)), 2),
+        "sentences": [{"text": text, "nfe": nfe} for text, nfe in zip(SENTENCES, own)],
+    }  # fmt: skip
+    (PICTURES / "emoji.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"{sum(verdicts)} of {len(prompts)} prompts drawn right, mean NFE {record['mean_nfe']}")
+    return 0
