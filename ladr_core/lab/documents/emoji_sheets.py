@@ -1,8 +1,8 @@
 """Contact sheets of the emoji model, for docs/emoji_world.md: prompts of the benchmark, and sentences people write.
 
-`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category and ten sentences that are
-in no prompt list, all with seed 0 and the preset balanced, and writes docs/pictures/emoji.json, which says how. Nothing is
-chosen. The verdicts of the first sheet are the checker's; those of the sentences are left to the eye.
+`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category, and ten sentences that no
+prompt list holds, all with seed 0 and the preset balanced, and writes docs/pictures/emoji.json, which says how. Nothing
+is chosen. The verdicts of the first sheet are the checker's; those of the sentences are left to the eye.
 """
 
 from __future__ import annotations
