@@ -87,7 +87,7 @@ def test_the_library_example_runs(capsys: pytest.CaptureFixture):
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     names: dict = {}
     exec(example, names)
-    assert names["pictures"].shape == (1, 3, 128, 128)
+    assert names["pictures"].shape == (1, 3, 256, 256)
     assert "network evaluations" in capsys.readouterr().out
 
 

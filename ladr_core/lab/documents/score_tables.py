@@ -87,7 +87,7 @@ def measured_presets() -> dict[str, dict[str, Any]]:
 
 def _preset_scores() -> list[str]:
     """The score of each LADR preset beside the best baseline of similar cost, whoever wins."""
-    entries = {entry["name"]: entry for entry in read(SCORES)["configurations"]}
+    entries = {entry["name"]: entry for entry in read(SCORES)["configurations"]} if SCORES.is_file() else {}
     lines = []
     for entry in measured_presets().values():
         rivals = [d for d in entry.get("differences", []) if is_rival(d, entry) and d["to"] in entries]

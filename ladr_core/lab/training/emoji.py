@@ -57,7 +57,9 @@ def draw_crowded(world: EmojiWorld, posterior: TokenPosterior, count: int,
         filled = (rng.random(len(PLACES)) < FILLED).nonzero()[0]
         kinds = (things_of[i] for i in rng.integers(len(things_of), size=len(filled)))
         drawn = (kind[rng.integers(len(kind))] for kind in kinds)
-        things = tuple(SceneObject(*key, *PLACES[place], SPRITE_CELLS) for key, place in zip(drawn, filled))
+        things = tuple(
+            SceneObject(noun, color, *PLACES[place], SPRITE_CELLS) for (noun, color), place in zip(drawn, filled)
+        )
         scene = Scene("counting", things, Background(BACKGROUNDS[rng.integers(len(BACKGROUNDS))]))
         pictures.append(world.render(scene))
         codes.append(posterior.tokens(scene))

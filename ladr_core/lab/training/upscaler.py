@@ -52,10 +52,12 @@ class Compact(nn.Module):
     def _start_bilinear(self) -> None:
         """Begin as bilinear enlargement: most pixels are flat, so a network from nothing stays at the added input."""
         *inner, last = (layer for layer in self.body if isinstance(layer, nn.Conv2d))
+        for parameter in (parameter for conv in inner for parameter in conv.parameters()):
+            parameter[:3] = 0
         for conv in inner:  # three channels carry the picture through
-            conv.weight[:3] = 0
-            conv.bias[:3] = 0
             conv.weight[range(3), range(3), 1, 1] = 1
+        for parameter in last.parameters():
+            parameter.zero_()
         for layer in self.body:
             if isinstance(layer, nn.PReLU):
                 layer.weight[:3] = 1
@@ -64,8 +66,6 @@ class Compact(nn.Module):
         enlarged = F.interpolate(points, scale_factor=SCALE, mode="bilinear")[:, 0, center, center]
         kernels = enlarged.flatten(1).T.reshape(SCALE**2, 3, 3)
         kernels[:, 1, 1] -= 1  # the input is added in the end
-        last.weight.zero_()
-        last.bias.zero_()
         for color in range(3):
             last.weight[color * SCALE**2 : (color + 1) * SCALE**2, color] = kernels
 
