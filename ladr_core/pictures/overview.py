@@ -14,7 +14,7 @@ from .lettering import drawable, fit, line_height, wrap, write, write_lines
 _MOMENTS = 5
 _PANELS = (
     ("step", "When", "Dark cells came first, light cells last."),
-    ("rule", "Which rule", "Blue: scheduled, most confident. Orange: rescued, confident and beside known cells."),
+    ("rule", "Which rule", "Blue: taken by the schedule. Orange: rescued, confident and beside known cells."),
     ("risk", "How confident", "Dark cells were safe when they were unmasked, light cells were guesses."),
 )
 _LETTERS, _HEADING, _GAP = 15, 22, 16
@@ -66,8 +66,7 @@ def explanation(report: SamplingReport, row: int) -> str:
     words = (
         f"The picture is a grid of {report.grid.height} x {report.grid.width} cells, "
         + (f"{at.size - given} of them unknown at first. " if given else "all unknown at first. ")
-        + "At each step the network proposes a token for every unknown cell, and the schedule keeps the most "
-        "confident ones (blue). "
+        + "At each step the network proposes a token for every unknown cell, and the schedule keeps some of them (blue). "
     )
     if rescued:
         words += (

@@ -39,7 +39,9 @@ def test_the_archive_holds_what_runs_and_nothing_else(unpacked):
     wanted = {"__init__.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "CHANGELOG.md"}
     wanted |= {"nodes", "ladr_core", "workflows", "subgraphs", "locales", "web"}
     assert {path.name for path in unpacked.iterdir()} == wanted
-    assert (unpacked / "ladr_core" / "models" / "builtin" / "shapes.safetensors").exists()
+    for name in ("emoji.safetensors", "shapes.safetensors", "upscale_models/emoji_x4.safetensors", "MODEL_CARD.md",
+                 "THIRD_PARTY_NOTICES.md"):  # fmt: skip
+        assert (unpacked / "ladr_core" / "models" / "builtin" / name).exists()
     library = {path.name for path in (unpacked / "ladr_core").iterdir()}
     assert not {"lab", "training", "training.py", "evaluation.py"} & library
     assert sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file()) < 20 * 2**20
@@ -55,7 +57,7 @@ def test_it_loads_and_draws_with_the_built_in_model(unpacked, tmp_path):
         loader["inputs"]["checkpoint"] = known["LADR_LoadDLLM"]["input"]["required"]["checkpoint"][1]["default"]
         for node in prompt.values():
             if node["class_type"] == "LADR_EmptyTokenGrid":
-                node["inputs"].update(width=128, height=128)
+                node["inputs"].update(width=256, height=256)
             if node["class_type"] == "LADR_Sampler":
                 node["inputs"].update(steps=4)
         result = run(server, prompt)

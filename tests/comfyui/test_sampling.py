@@ -20,8 +20,10 @@ def test_progress_is_one_step_per_network_evaluation_with_previews(play):
     for name in ("ladr", "baseline"):
         result = play(graph(name).set("sampler", seed=2))
         nfe = result.json("report")["nfe"]
-        assert [value for value, _ in result.progress["sampler"]] == list(range(1, nfe + 1))
-        assert len(result.previews["sampler"]) == nfe
+        values = [value for value, _ in result.progress["sampler"]]
+        # Newer cores leave out what follows too fast.
+        assert values[0] == 1 and values[-1] == nfe and values == sorted(set(values))
+        assert 1 <= len(result.previews["sampler"]) <= nfe
         assert all(b"\xff\xd8\xff" in picture[:32] for picture in result.previews["sampler"])
 
 
@@ -147,6 +149,11 @@ def test_every_widget_has_an_effect_on_tokens_or_report(play):
     }  # fmt: skip
     widgets = set(graph("ladr")["sampler"]["inputs"]) - {"model", "positive", "negative", "latent_image", "preview"}
     assert widgets == set(changes)
+    jumping = play(graph("ladr").set("sampler", seed=40, rescue_scheduling="jump"))
     for name, value in changes.items():
+        if name == "inverse_scheduling":  # of the scheduling `jump` alone, as its tooltip says
+            changed = play(graph("ladr").set("sampler", seed=40, rescue_scheduling="jump", inverse_scheduling=False))
+            assert changed.json("show")["samples"] != jumping.json("show")["samples"]
+            continue
         changed = play(graph("ladr").set("sampler", **{"seed": 40, name: value}))
         assert changed.json("show")["samples"] != reference.json("show")["samples"], json.dumps({name: value})
