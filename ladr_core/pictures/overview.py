@@ -66,7 +66,7 @@ def explanation(report: SamplingReport, row: int) -> str:
     words = (
         f"The picture is a grid of {report.grid.height} x {report.grid.width} cells, "
         + (f"{at.size - given} of them unknown at first. " if given else "all unknown at first. ")
-        + "At each step the network proposes a token for every unknown cell, and the schedule keeps some of them (blue). "
+        + "At each step the network proposes a token for every unknown cell, and the schedule keeps some (blue). "
     )
     if rescued:
         words += (

@@ -31,7 +31,9 @@ def shown_pictures(server: Server, result: Run) -> list[Image.Image]:
         for image in output.get("images", []):
             query = urllib.parse.urlencode({key: image[key] for key in ("filename", "subfolder", "type")})
             with urllib.request.urlopen(f"{server.url}/view?{query}", timeout=60) as answer:
-                pictures.append(Image.open(io.BytesIO(answer.read())).convert("RGB"))
+                picture = Image.open(io.BytesIO(answer.read()))
+                picture.seek(getattr(picture, "n_frames", 1) - 1)  # the end of an animation
+                pictures.append(picture.convert("RGB"))
     return pictures
 
 
