@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from ...command_line.machine import describe_machine
@@ -23,8 +24,11 @@ from ...presets import find_preset
 from ...sampling import ImageRequest, sample_tokens
 from ..evaluation.plot import label_font
 from ..evaluation.prompts import evaluation_prompts
-from ..evaluation.runner import judged_world, to_pictures
+from ..evaluation.runner import to_pictures
 from ..evaluation.verdict import shows_scene
+from ..worlds.emoji.codes import assign_codes
+from ..worlds.emoji.judged import JudgedEmoji
+from ..worlds.emoji.token_posterior import TokenPosterior
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = ROOT / "docs" / "pictures"
@@ -41,6 +45,7 @@ SENTENCES = (
     "four strawberries",
     "a turtle below a green crown",
 )
+SCENES = 120  # of the tokenizer
 COLUMNS, GAP, LABEL = 8, 8, 34  # of the first sheet; pixels
 PASSED, FAILED, INK, PAPER = (44, 140, 70), (214, 72, 50), (40, 40, 46), (255, 255, 255)
 
@@ -88,11 +93,29 @@ def _lines(text: str, pen: ImageDraw.ImageDraw, width: int) -> list[str]:
     return lines
 
 
+def measure_tokenizer(model: BuiltinDLLM, world: JudgedEmoji) -> dict[str, float]:
+    """The image tokenizer on random scenes: error of the cells with a part of a thing, in dB, and checks passed."""
+    posterior = TokenPosterior(assign_codes(world.sprites))
+    rng = np.random.default_rng(SEED)
+    scenes = [world.sample(rng) for _ in range(SCENES)]
+    pixels = torch.from_numpy(np.stack([world.render(scene) for scene in scenes])).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        decoded = model.vq.decode(model.vq.encode(pixels))
+    tokens = np.stack([posterior.tokens(scene) for scene in scenes])
+    behind = np.concatenate([np.ravel(cells) for cells in posterior.codes.backgrounds.values()])
+    error = F.avg_pool2d(((decoded - pixels) ** 2).mean(1), model.cell_pixels).flatten(1).numpy()
+    passed = [shows_scene(scene, found) for scene, found in zip(scenes, world.find_objects(to_pictures(decoded)))]
+    return {
+        "scenes": SCENES, "passed": sum(passed),
+        "things_db": round(-10 * float(np.log10(error[~np.isin(tokens, behind)].mean())), 2),
+    }  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw both sheets; the exit code."""
     torch.set_num_threads(1)
     model = load_builtin(EMOJI_WEIGHTS)
-    world = judged_world(model)
+    world = JudgedEmoji()
     prompts = evaluation_prompts("reporting", PER_CATEGORY, world)
     pictures, evaluations = draw_all(model, [prompt.text for prompt in prompts])
     found = world.find_objects(np.stack(pictures))
@@ -103,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = {
         "model": model.name, "preset": PRESET, "seed": SEED, "machine": describe_machine(),
         "passed": sum(verdicts), "prompts": len(prompts), "mean_nfe": round(float(np.mean(evaluations)), 2),
+        "tokenizer": measure_tokenizer(model, world),
         "sentences": [{"text": text, "nfe": nfe} for text, nfe in zip(SENTENCES, own)],
     }  # fmt: skip
     (PICTURES / "emoji.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
