@@ -13,11 +13,13 @@ from ladr_core.command_line.pictures import draw, load_model
 from ladr_core.sampler_setup import SamplerSetup
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings
 
-BUILTIN = "built-in shapes"
+BUILT_IN = {"built-in emoji": ("builtin-emoji", 256), "built-in shapes": ("builtin-shapes", 128)}  # name, side
 
 
 def _prompt(name, model, seed):
     prompt = large_graph(name, model) if model == LUMINA else graph(name).set("load", checkpoint=model)
+    if model in BUILT_IN:
+        prompt.set("grid", width=BUILT_IN[model][1], height=BUILT_IN[model][1])
     return prompt.set("sampler", seed=seed, preview=False)
 
 
@@ -39,11 +41,11 @@ def _from_library(prompt, path):
 
 @pytest.mark.parametrize("seed", [1, 2026])
 @pytest.mark.parametrize("name", ["ladr", "baseline"])
-@pytest.mark.parametrize("model", ["tiny.safetensors", BUILTIN, LUMINA])
+@pytest.mark.parametrize("model", ["tiny.safetensors", *BUILT_IN, LUMINA])
 def test_tokens_and_picture_of_a_seed_are_those_of_the_library(play, server, large_models, model, name, seed):
     prompt = _prompt(name, model, seed)
     result = play(prompt)
-    expected = _from_library(prompt, "builtin" if model == BUILTIN else str(large_models / model))
+    expected = _from_library(prompt, BUILT_IN[model][0] if model in BUILT_IN else str(large_models / model))
     (drawn,) = result.json("show")["samples"]
     assert torch.tensor(drawn).long().flatten().tolist() == expected.report.codebook_indices[0].flatten().tolist()
     (saved,) = result.outputs["save"]["images"]
