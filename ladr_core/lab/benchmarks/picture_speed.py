@@ -35,7 +35,7 @@ def configurations() -> dict[str, SamplerSetup]:
     def changed(**values: Any) -> SamplerSetup:
         return replace(balanced, settings=replace(balanced.settings, **values))
 
-    settings = SamplerSettings(steps=64, cfg=1.2, choice_temperature=3.0)
+    settings = SamplerSettings(steps=64, cfg=balanced.settings.cfg, choice_temperature=3.0)
     return {
         PROCEDURE: SamplerSetup("lumina-dimoo", settings),
         LADR: balanced,
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     model = load_model("builtin", torch.device("cpu"))
     setups = configurations()
-    prompts = evaluation_prompts("reporting")
+    prompts = evaluation_prompts("reporting", world=judged_world(model))
     prompts = prompts[:: max(1, len(prompts) // (args.turns * args.batch))]
     sizes = {args.batch: "batch", 1: "alone"}
     runs: dict[str, dict[str, list[Any]]] = {kind: {name: [] for name in setups} for kind in sizes.values()}

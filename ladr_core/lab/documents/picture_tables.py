@@ -19,7 +19,7 @@ def picture_section(table: Table) -> str:
     result = json.loads(OUTPUT.read_text(encoding="utf-8"))
     machine = result["machine"]
     parts = [
-        "Built-in model, prompt to pixels, every sampler in turn on the same prompts and seeds. Ratios are taken "
+        "Built-in emoji model, prompt to pixels, every sampler in turn on the same prompts and seeds. Ratios are taken "
         "within a turn: median, in brackets the lowest and highest, by seconds of the process; other work ran on the "
         "machine. The first row is Lumina-DiMOO's published procedure on this model, with guidance and without cache. "
         "The score is the share of pictures that show the prompt, with its 95 % interval: **so few pictures time a "
