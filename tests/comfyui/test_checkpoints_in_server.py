@@ -24,7 +24,7 @@ def test_a_picture_and_a_larger_one(play, model, sampler):
     assert result.json("image")["shape"] == [1, 2 * height, 2 * width, 3]
     report = result.json("report")
     assert report["grid"] == {"height": height // 16, "width": width // 16} and 1 <= report["nfe"] <= 4
-    assert len(result.previews["sampler"]) == report["nfe"]
+    assert 1 <= len(result.previews["sampler"]) <= report["nfe"]  # previews are throttled
 
 
 @pytest.mark.parametrize("model", [LUMINA, MMADA])
