@@ -20,9 +20,9 @@ from ...command_line.machine import describe_machine
 from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
+from ...pictures.lettering import wrap, write_lines
 from ...presets import find_preset
 from ...sampling import ImageRequest, sample_tokens
-from ..evaluation.plot import label_font
 from ..evaluation.prompts import evaluation_prompts
 from ..evaluation.runner import to_pictures
 from ..evaluation.verdict import shows_scene
@@ -46,7 +46,7 @@ SENTENCES = (
     "a turtle below a green crown",
 )
 SCENES = 120  # of the tokenizer
-COLUMNS, GAP, LABEL = 8, 8, 34  # of the first sheet; pixels
+COLUMNS, GAP, LABEL, LETTERS = 8, 8, 34, 11  # of the first sheet; pixels
 PASSED, FAILED, INK, PAPER = (44, 140, 70), (214, 72, 50), (40, 40, 46), (255, 255, 255)
 
 
@@ -76,21 +76,8 @@ def make_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], verdicts: 
         if verdict is not None:
             pen.rectangle([left - 3, top - 3, left + panel + 2, top + panel + 2], fill=PASSED if verdict else FAILED)
         sheet.paste(Image.fromarray(picture).resize((panel, panel), Image.Resampling.LANCZOS), (left, top))
-        for line, text in enumerate(_lines(label, pen, panel)):
-            pen.text((left, top + panel + 4 + 14 * line), text, fill=INK, font=label_font(11))
+        write_lines(pen, (left, top + panel + 4), wrap(label, panel, LETTERS), LETTERS, INK)
     return sheet
-
-
-def _lines(text: str, pen: ImageDraw.ImageDraw, width: int) -> list[str]:
-    """A text in lines that fit a width in pixels."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if pen.textlength(longer, font=label_font(11)) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
 
 
 def measure_tokenizer(model: BuiltinDLLM, world: JudgedEmoji) -> dict[str, float]:

@@ -54,8 +54,8 @@ def comparisons(result: dict[str, Any]) -> list[str]:
     if not lines:
         return []
     return [
-        "Differences in percentage points on the same prompts and seeds: to the full baseline, and to the fair rival, "
-        "the baseline with fewer steps and settings tuned for it. \"Cells first\" means `choose_then_sample`. One in "
+        "Differences in percentage points on the same prompts and seeds: to the full baseline, and to the baseline "
+        "with about as many evaluations. \"Cells first\" means `choose_then_sample`. One in "
         "twenty such intervals excludes zero by chance:",
         "\n".join(lines),
     ]
