@@ -22,6 +22,7 @@ from ladr_core.lab.training.emoji_transformer import EmojiNetwork, Scenes, cross
 from ladr_core.lab.training.muon import Muon, orthogonalized
 from ladr_core.lab.training.trajectories import TrajectoryStates
 from ladr_core.lab.training.transformer import MovingAverage
+from ladr_core.lab.training.workers import Workers
 from ladr_core.lab.worlds.emoji.codes import assign_codes
 from ladr_core.lab.worlds.emoji.token_posterior import TokenPosterior
 from ladr_core.lab.worlds.emoji.world import EmojiWorld
@@ -49,7 +50,7 @@ def network(width: int = 32, layers: int = 1) -> EmojiNetwork:
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("emoji")
     train_emoji_vq(folder, minutes=0.001, batch=1, world=WORLD)
-    train_emoji_transformer(folder, minutes=0.001, batch=2, world=WORLD, width=32, layers=1)
+    train_emoji_transformer(Workers(), folder, minutes=0.001, batch=2, world=WORLD, width=32, layers=1)
     return folder
 
 
@@ -57,7 +58,7 @@ def test_stages_resume(folder):
     before = {name: torch.load(folder / name, weights_only=True) for name in ("vq.pt", "transformer.pt")}
     minutes = max(state["seconds"] for state in before.values()) / 60 + 0.002
     train_emoji_vq(folder, minutes=minutes, batch=1, world=WORLD)
-    train_emoji_transformer(folder, minutes=minutes, batch=2, world=WORLD, width=32, layers=1)
+    train_emoji_transformer(Workers(), folder, minutes=minutes, batch=2, world=WORLD, width=32, layers=1)
     for name, state in before.items():
         assert torch.load(folder / name, weights_only=True)["step"] > state["step"]
 

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="file that export writes; default: the shipped one")
     parser.add_argument("--world", choices=NAMES, default=NAMES[0],
                         help="what the model draws; emoji needs its artwork (worlds/emoji/artwork.py), trains on one "
-                             "thread and begins with the shapes model's blocks")
+                             "thread a worker and begins with the shapes model's blocks")
     parser.add_argument("--trajectories", type=float, default=0.3,
                         help="emoji transformer: share of the later batches that are states of samplers' runs")
     args = parser.parse_args(arguments)
@@ -82,8 +82,8 @@ def _run_emoji(args: argparse.Namespace) -> None:
     if args.stage == "vq":
         emoji.train_emoji_vq(folder, minutes=args.minutes, batch=args.batch or 6, seed=args.seed)
     elif args.stage == "transformer":
-        emoji.train_emoji_transformer(folder, minutes=args.minutes, batch=args.batch or 32, seed=args.seed,
-                                      trajectories=args.trajectories)
+        run_workers(args.workers, emoji.train_emoji_transformer, folder, args.minutes, args.batch or 32, args.seed,
+                    args.trajectories)
     elif args.stage == "upscaler":
         emoji.train_emoji_upscaler(folder, minutes=args.minutes, batch=args.batch or 8, seed=args.seed)
     elif args.stage == "export":

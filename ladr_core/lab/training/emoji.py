@@ -29,6 +29,7 @@ from .emoji_transformer import plain_weights, train_emoji
 from .factored_tables import code_parts
 from .transformer import builtin_config
 from .upscaler import SCALE, train_upscaler
+from .workers import Workers
 
 FILLED = 0.7
 """Share of the places that hold a thing in the tokenizer's pictures: more of them than scenes have, to learn faster."""
@@ -77,9 +78,9 @@ def train_emoji_vq(folder: Path, *, minutes: float, batch: int = 6, seed: int = 
     train_assigned_vq(vq_config(codes), draw, folder, minutes=minutes, batch=batch, seed=seed)
 
 
-def train_emoji_transformer(folder: Path, *, minutes: float, batch: int = 32, seed: int = 0,
+def train_emoji_transformer(workers: Workers, folder: Path, minutes: float, batch: int = 32, seed: int = 0,
                             trajectories: float = 0.0, world: EmojiWorld | None = None, **sizes: Any) -> None:
-    """Train (or go on training) the transformer in `folder`, on one thread.
+    """One worker's part of training (or going on to train) the transformer in `folder`, on one thread.
 
     It begins as the shapes model, or from nothing where `sizes` (width, layers) are given.
     """
@@ -87,7 +88,8 @@ def train_emoji_transformer(folder: Path, *, minutes: float, batch: int = 32, se
     world = world or EmojiWorld()
     codes = assign_codes(world.sprites)
     train_emoji(world, codes, codebook_size(codes), folder, minutes=minutes, batch=batch, seed=seed,
-                shapes=None if sizes else load_builtin(), trajectories=trajectories, **sizes)
+                shapes=None if sizes else load_builtin(), trajectories=trajectories,
+                workers=workers, **sizes)
 
 
 def train_emoji_upscaler(folder: Path, *, minutes: float, batch: int = 8, seed: int = 0) -> None:

@@ -29,8 +29,9 @@ from .factored_tables import FactoredTables, code_parts
 from .muon import Muon
 from .trajectories import TrajectoryStates
 from .transformer import CAPTION_DROPOUT, MovingAverage, builtin_config, mask_cells, object_cells, written_out_attention
+from .workers import Workers
 
-CATEGORY_SHARES = {"single": 0.08, "two": 0.2, "counting": 0.3, "color": 0.08, "position": 0.16, "attribution": 0.18}
+CATEGORY_SHARES = {"single": 0.05, "two": 0.17, "counting": 0.36, "color": 0.07, "position": 0.13, "attribution": 0.22}
 BLOCK_RATE, PART_RATE, OWN_RATE = 0.006, 3e-3, 1e-3
 HEAD_STEPS = 100
 """Steps in which the head alone learns: to begin with it fits neither the network nor the codes."""
@@ -144,8 +145,23 @@ class Scenes:
 
     def captions(self, count: int) -> list[tuple[Scene, Caption]]:
         """Scenes with captions in the shares of CATEGORY_SHARES."""
-        categories = self.rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values()))
-        return [self.world.sample_with_caption(self.rng, category) for category in categories]
+        return [self.world.sample_with_caption(self.rng, category) for category in self._categories(count)]
+
+    def some_captions(self, count: int) -> list[tuple[Scene, Caption | None]]:
+        """Scenes of which some have no caption; only those show combinations that no caption may name.
+
+        So every code is seen, and what is held out is a combination of words.
+        """
+        drawn: list[tuple[Scene, Caption | None]] = []
+        for category in self._categories(count):
+            if self.rng.random() < CAPTION_DROPOUT:
+                drawn.append((self.world.sample(self.rng, category, unnamed=True), None))
+            else:
+                drawn.append(self.world.sample_with_caption(self.rng, category))
+        return drawn
+
+    def _categories(self, count: int) -> np.ndarray:
+        return self.rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values()))
 
     def kept_cells(self, share: float) -> np.ndarray:
         """Random cells [n], ascending: a share of those at places, and half that share of the others."""
@@ -156,9 +172,8 @@ class Scenes:
 
     def random_masks(self, count: int, share: float = 1.0) -> Batch:
         """Scenes with a random part masked, of which the network sees a share; some captions are dropped."""
-        pairs = self.captions(count)
-        scenes = [scene for scene, _ in pairs]
-        captions = [None if self.rng.random() < CAPTION_DROPOUT else caption for _, caption in pairs]
+        pairs = self.some_captions(count)
+        scenes, captions = [scene for scene, _ in pairs], [caption for _, caption in pairs]
         indices = torch.from_numpy(np.stack([self.posterior.tokens(scene) for scene in scenes]))
         objects = object_cells(scenes, captions, self.layout.height, self.layout.width)
         masked = mask_cells(indices, self.layout.height, self.rng, objects)
@@ -219,12 +234,15 @@ def learning_rate_scale(progress: float, step: int) -> float:
 
 def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Path, *, minutes: float, batch: int = 32,
                 seed: int = 0, save_minutes: float = 0.5, width: int = 128, layers: int = 6, shapes=None,
-                share: float = 0.6, whole_from: float = 0.7, trajectories: float = 0.0) -> None:
-    """Train (or go on training) in `folder` until `minutes` of processor time are spent in all.
+                share: float = 0.35, whole_from: float = 0.75, trajectories: float = 0.0,
+                workers: Workers | None = None) -> None:
+    """Train (or go on training) in `folder` until the first worker has spent `minutes` of processor time in all.
 
     shapes: the model to begin with; share: of the cells that the network sees before `whole_from` of the minutes, as
     a short sequence costs less; trajectories: share of the later batches that are states of samplers' runs.
     """
+    workers = workers or Workers()
+    batch //= workers.count
     torch.manual_seed(seed)
     layout = BuiltinLayout(world.vocabulary, codebook_size)
     model = EmojiNetwork(layout, codes, width, layers)
@@ -233,24 +251,28 @@ def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Pat
         start_from_shapes(shapes, model.transformer, model.tables, model.part_names, world.vocabulary, seed)
     optimizer, average = Optimizers(model), MovingAverage(model)
     step, spent = load_training_state(folder / "transformer.pt", model, optimizer, average)
-    rng = np.random.default_rng((seed, step))
+    rng = np.random.default_rng((seed, step, workers.rank))
+    together = np.random.default_rng((seed, step))  # all workers take the same kind of batch: none waits for another
     source = Scenes(world, TokenPosterior(codes), layout, rng)
     started = saved = time.process_time()
     excess: list[float] = []
     runs = TrajectoryStates(source, model, average)
-    while (total := spent + time.process_time() - started) < minutes * 60:
+    while (total := workers.agree(spent + time.process_time() - started)) < minutes * 60:
         whole = total >= whole_from * minutes * 60
-        if whole and rng.random() < trajectories:
+        if whole and together.random() < trajectories:
             part = runs.draw(batch)
         else:
             part = source.random_masks(batch, 1.0 if whole else share)
         loss = cross_entropy(model(part, head_only=step < HEAD_STEPS), part)
         loss.backward()
+        workers.average_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(learning_rate_scale(total / (minutes * 60), step))
         average.update(model, step)
         step += 1
         excess.append(loss.item() - target_entropy(part, codebook_size))
+        if workers.rank > 0:
+            continue
         if step % 10 == 0:
             line = {"step": step, "excess": round(float(np.mean(excess[-10:])), 4), "loss": round(loss.item(), 4),
                     "minutes": round(total / 60, 2)}
@@ -258,5 +280,6 @@ def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Pat
         if time.process_time() - saved > save_minutes * 60:
             saved = time.process_time()
             save_training_state(folder / "transformer.pt", model, optimizer, average, step, total)
-    spent += time.process_time() - started
-    save_training_state(folder / "transformer.pt", model, optimizer, average, step, spent)
+    if workers.rank == 0:
+        spent += time.process_time() - started
+        save_training_state(folder / "transformer.pt", model, optimizer, average, step, spent)

@@ -17,12 +17,14 @@ COUNTS = (2, 3, 4, 5)
 PLACES = tuple((row, column) for row in (1, 6, 11) for column in (1, 6, 11))
 """Where things can lie: nine places, one cell between neighbors."""
 _HELD_OUT_SHARE = 0.1
+_SHOWN = {("red", "umbrella")}
+"""Combinations that are in training whatever their hash: the project's first example is made of them."""
 
 
 def is_held_out(*names: str | int) -> bool:
     """Whether no training caption has this combination of names, one in ten by a hash of the names."""
-    key = " ".join(sorted(str(n) for n in names)).encode()
-    return zlib.crc32(b"ladr emoji " + key) % 1000 < 1000 * _HELD_OUT_SHARE
+    key = tuple(sorted(str(name) for name in names))
+    return key not in _SHOWN and zlib.crc32(b"ladr emoji " + " ".join(key).encode()) % 1000 < 1000 * _HELD_OUT_SHARE
 
 
 class EmojiWorld:
@@ -51,12 +53,12 @@ class EmojiWorld:
         """One of the English sentences that describe the scene."""
         return write_caption(scene, rng)
 
-    def sample(self, rng: np.random.Generator, category: str | None = None) -> Scene:
-        """Draw a scene whose caption names no held-out combination."""
+    def sample(self, rng: np.random.Generator, category: str | None = None, unnamed: bool = False) -> Scene:
+        """Draw a scene whose caption names no held-out combination; any scene where it is to have no caption."""
         category = category or CATEGORIES[rng.integers(len(CATEGORIES))]
         while True:
             scene = self._draw(rng, category)
-            if scene is not None and not names_held_out(scene):
+            if scene is not None and (unnamed or not names_held_out(scene)):
                 return scene
 
     def sample_with_caption(self, rng: np.random.Generator, category: str | None = None) -> tuple[Scene, Caption]:
