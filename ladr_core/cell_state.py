@@ -66,7 +66,7 @@ class CellState:
                 rescued.sum(dim=1).to(torch.float32),
                 zero if choice.accepted_risk is None else choice.accepted_risk.to(torch.float32),
                 zero if choice.distance_bound is None else choice.distance_bound.to(torch.float32),
-                torch.isfinite(logits).all().to(torch.float32).expand_as(zero),
+                _all_finite(logits).to(torch.float32).expand_as(zero),
             ]
         ).cpu()
         bound = None if choice.distance_bound is None else facts[3]
@@ -92,3 +92,8 @@ class CellState:
         if len(rows) == len(values):
             return changed
         return values.index_copy(0, torch.tensor(rows, device=values.device), changed)
+
+
+def _all_finite(logits: Tensor) -> Tensor:
+    """Whether all logits [M, K] are finite, bool; least and largest say it in one pass, without a copy of them."""
+    return torch.isfinite(torch.stack(torch.aminmax(logits))).all()

@@ -26,7 +26,7 @@ class Guidance(Protocol):
         ...
 
     def combine(self, branches: Sequence[Tensor]) -> Tensor:
-        """Logits [M, K] from the branches [M, K] each, the conditional one first."""
+        """Logits [M, K] from the branches [M, K] each, the conditional one first, which stays; others may not."""
         ...
 
 
@@ -52,8 +52,9 @@ class ClassifierFreeGuidance:
         logits = conditional
         for scale, other in zip(self.scales, branches[1:], strict=False):
             if scale != 1:
-                # In place: there is a number for every cell and code.
-                logits = (conditional - other.to(torch.float32)).mul_(scale - 1).add_(logits)
+                # In place, in the branch itself where it is float32: there is a number for every cell and code.
+                written = other.to(torch.float32)
+                logits = torch.sub(conditional, written, out=written).mul_(scale - 1).add_(logits)
         return logits
 
 

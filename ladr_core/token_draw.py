@@ -11,7 +11,9 @@ from torch import Tensor
 from .step import StepState
 
 LEAST_TEMPERATURE = 1e-6  # a lower one acts as 0: logits divided by it would leave the range of float32
-MOST_NUMBERS_AT_ONCE = 2**25  # rows are drawn in parts of this many probabilities, to bound memory
+# Rows are drawn in parts of this many probabilities: memory stays bounded, and a CPU allocates and caches small tensors
+# again and again, where each large one is new memory.
+MOST_NUMBERS_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True)

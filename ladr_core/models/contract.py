@@ -37,7 +37,8 @@ class Denoiser(Protocol):
         codebook_indices [b, N]: grids of the rows still active, MASKED (-1) where unknown; rows [b]: their numbers in
         the batch; step: number of network evaluations done before this one. Returns (conditional,) or, when guided,
         (conditional, unconditional) or (conditional, unconditional, without images): float tensors [M, K] for the
-        masked cells in the order of `(codebook_indices == MASKED).nonzero()`. guided=False asks for the first alone.
+        masked cells in the order of `(codebook_indices == MASKED).nonzero()`, which the caller may overwrite.
+        guided=False asks for the first alone.
         """
         ...
 

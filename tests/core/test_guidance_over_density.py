@@ -93,7 +93,7 @@ def test_images_of_a_batch_are_switched_at_their_own_density():
         now = guidance.at(State)
         assert now.acts == acts and now.switched == switched and now.guided
         count = sum(masked)
-        logits, before = now.combine((conditional[:count], unconditional[:count]))
+        logits, before = now.combine((conditional[:count], unconditional[:count].clone()))
         guided = unconditional + 3 * (conditional - unconditional)
         assert torch.allclose(logits[:5], guided[:5], atol=1e-5)
     assert torch.equal(logits[5:], conditional[5:8]) and torch.allclose(before, guided[:8], atol=1e-5)

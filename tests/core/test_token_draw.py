@@ -27,8 +27,8 @@ def draw_all(drawer, logits, noise, is_masked=None):
 
 def test_guidance_formula_for_one_and_two_further_branches():
     c, u, v = torch.randn(3, 5, 4).unbind(0)
-    assert torch.allclose(ClassifierFreeGuidance((3.0,)).combine((c, u)), u + 3 * (c - u), atol=1e-5)
-    both = ClassifierFreeGuidance((3.0, 2.5)).combine((c, u, v))
+    assert torch.allclose(ClassifierFreeGuidance((3.0,)).combine((c, u.clone())), u + 3 * (c - u), atol=1e-5)
+    both = ClassifierFreeGuidance((3.0, 2.5)).combine((c, u.clone(), v.clone()))  # which it may overwrite
     assert torch.allclose(both, c + 2 * (c - u) + 1.5 * (c - v), atol=1e-5)
 
 
