@@ -22,8 +22,8 @@ class DecodeMap(io.ComfyNode):
             node_id="LADR_DecodeMap",
             display_name="LADR Decode Map",
             category="LADR",
-            description="Shows what a sampler did: when each cell was unmasked, which rule took it, how sure it was, "
-            "and where the frontier lay; alone or over the picture.",
+            description="Shows what a sampler did: when each cell was unmasked, which rule took it, how confident "
+            "the network was, and where the frontier lay; alone or over the picture.",
             inputs=[
                 io.String.Input(
                     "report_json", force_input=True, tooltip="The report_json of the sampler that drew the picture."

@@ -51,7 +51,8 @@ class StepDisplay:
         if self.bar is None:
             self.bar = comfy.utils.ProgressBar(end)
         picture = None
-        if self.show_picture and self._throttle.allows():
+        # The last one stays on the node, so it is the whole picture, whether or not there is time for it.
+        if self.show_picture and self._throttle.allows(always=event.mask_ratio == 0):
             picture = ("JPEG", self._picture(event), preview_size())
             self._throttle.end()
             self._shown = event.step

@@ -7,7 +7,9 @@ const SAMPLERS = ["LADR_Sampler", "LADR_BaselineSampler"];
 const START = "ladr_start"; // message of nodes/run_result.py
 const RESULT = "ladr_result"; // its output of a node, and its entry in a workflow's "extra"
 const WIDGET = "run_result";
-const HEIGHT = 64; // pixels: three lines; more scroll
+const LEAST_HEIGHT = 64; // pixels: three lines
+const MOST_HEIGHT = 180; // ten lines; more scroll
+const PADDING = 4;
 
 const WORDS = {
   en: {
@@ -78,6 +80,26 @@ function showOutput(node, output) {
   if (text) write(node, resultLines(JSON.parse(text)));
 }
 
+// Newer cores send the output again with a cached result. Older ones keep it in the history of the prompt alone.
+function showCachedResults() {
+  let waiting = []; // samplers whose result was cached, and whose output has not come
+  let promptId;
+  api.addEventListener("execution_cached", ({ detail }) => {
+    promptId = detail.prompt_id;
+    waiting = detail.nodes.filter((id) => SAMPLERS.includes(findNode(id)?.type));
+  });
+  api.addEventListener("executed", ({ detail }) => {
+    waiting = waiting.filter((id) => id !== detail.node);
+  });
+  api.addEventListener("executing", async ({ detail }) => {
+    if (detail || !waiting.length) return; // it names no node when the run is over
+    const samplers = waiting;
+    waiting = [];
+    const history = await (await api.fetchApi(`/history/${promptId}`)).json();
+    for (const id of samplers) showOutput(findNode(id), history[promptId]?.outputs?.[id]);
+  });
+}
+
 // "5" is a node of the workflow, "5:3" node 3 of the subgraph that node 5 holds.
 function findNode(executionId) {
   let graph = app.rootGraph ?? app.graph;
@@ -94,15 +116,24 @@ function addResultWidget(node) {
   // `white-space` keeps the lines apart; the rest is how ComfyUI draws its own read-only text.
   element.style.cssText =
     "box-sizing:border-box;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;user-select:text;" +
-    "padding:4px 8px;border-radius:6px;font-size:12px;line-height:1.4;" +
-    `min-height:${HEIGHT}px;color:var(--input-text);background:var(--comfy-input-bg)`;
-  element.textContent = inLanguage(WORDS).none;
+    `padding:${PADDING}px 8px;border-radius:6px;font-size:12px;line-height:1.4;` +
+    `min-height:${LEAST_HEIGHT}px;color:var(--input-text);background:var(--comfy-input-bg)`;
+  const text = element.appendChild(document.createElement("div"));
+  text.textContent = inLanguage(WORDS).none;
+  // The box is as high as its text, within bounds: classic nodes ask by `getMinHeight`, Nodes 2.0 by the style.
+  let height = LEAST_HEIGHT;
+  new ResizeObserver(() => {
+    if (!text.offsetHeight) return; // not drawn now
+    height = Math.min(Math.max(text.offsetHeight + 2 * PADDING, LEAST_HEIGHT), MOST_HEIGHT);
+    element.style.minHeight = `${height}px`;
+    node.setDirtyCanvas(true, true);
+  }).observe(text);
   const widget = node.addDOMWidget(WIDGET, "ladr_run_result", element, {
     serialize: false,
     hideOnZoom: false,
-    getValue: () => element.textContent,
-    setValue: (text) => (element.textContent = text || inLanguage(WORDS).none),
-    getMinHeight: () => HEIGHT,
+    getValue: () => text.textContent,
+    setValue: (lines) => (text.textContent = lines || inLanguage(WORDS).none),
+    getMinHeight: () => height,
   });
   widget.serialize = false; // the option keeps it out of the prompt, this out of saved workflows
 }
@@ -111,6 +142,7 @@ app.registerExtension({
   name: "LADR.RunResult",
 
   setup() {
+    showCachedResults();
     api.addEventListener(START, ({ detail }) => {
       write(findNode(detail.node), [inLanguage(WORDS).start(detail.most_nfe), ...detail.notices]);
     });

@@ -39,10 +39,10 @@ class PreviewThrottle:
         self._spent = self._last = 0.0
         self._begun: float | None = None
 
-    def allows(self) -> bool:
-        """Whether there is time for a preview now, which then begins."""
+    def allows(self, always: bool = False) -> bool:
+        """Whether there is time for a preview now, which then begins; `always` asks for no time."""
         now = self._clock()
-        if self._spent + self._last > self._most_share * (now - self._started):
+        if not always and self._spent + self._last > self._most_share * (now - self._started):
             return False
         self._begun = now
         return True

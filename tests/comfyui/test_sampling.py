@@ -1,8 +1,10 @@
 """Sampling in the real server: pictures, reports, progress, previews, seeds, interruption."""
 
+import io
 import json
 
 from comfyui.conftest import graph
+from PIL import Image, ImageChops, ImageStat
 
 
 def test_each_sampler_draws_a_picture_and_a_report(play):
@@ -25,6 +27,16 @@ def test_progress_is_one_step_per_network_evaluation_with_previews(play):
         assert values[0] == 1 and values[-1] == nfe and values == sorted(set(values))
         assert 1 <= len(result.previews["sampler"]) <= nfe
         assert all(b"\xff\xd8\xff" in picture[:32] for picture in result.previews["sampler"])
+
+
+def test_the_last_preview_is_the_whole_picture(server, play):
+    """It stays on the node when the run is over."""
+    result = play(graph("ladr").set("sampler", seed=46))
+    part, [saved] = result.previews["sampler"][-1], result.outputs["save"]["images"]
+    drawn = Image.open(server.base / saved["type"] / saved["subfolder"] / saved["filename"]).convert("RGB")
+    shown = Image.open(io.BytesIO(part[part.index(b"\xff\xd8") :])).convert("RGB").resize(drawn.size)
+    difference = ImageStat.Stat(ImageChops.difference(drawn, shown)).mean
+    assert max(difference) < 12, difference  # of a JPEG of random tokens
 
 
 def test_previews_can_be_turned_off_without_changing_the_tokens(play):

@@ -213,6 +213,7 @@ def test_previews_take_at_most_their_share_of_the_time():
             throttle.end()
             shown += 1
     assert shown > 1 and (shown - 1) * 0.02 <= 0.03 * now[0]
+    assert not throttle.allows() and throttle.allows(always=True)
 
 
 def test_a_preview_shows_what_is_known_and_frames_what_is_marked():
