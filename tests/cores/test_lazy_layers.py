@@ -8,7 +8,7 @@ from tiny_checkpoints import write_lumina, write_magvit, write_mmada
 
 from ladr_core.checkpoint.loading import load_dllm
 from ladr_core.command_line import main
-from ladr_core.models.builtin.loading import WEIGHTS
+from ladr_core.models.builtin.loading import SHAPES_WEIGHTS
 
 FLOAT8 = torch.float8_e4m3fn
 
@@ -23,7 +23,7 @@ def files(tmp_path_factory):
     for dtype in ("bfloat16", "float8_e4m3fn"):
         target = folder / f"{dtype}.safetensors"
         assert main(["convert", str(folder / "lumina"), str(target), "--dtype", dtype]) == 0
-    return {"built-in": WEIGHTS, **{path.stem: path for path in folder.iterdir()}}
+    return {"built-in": SHAPES_WEIGHTS, **{path.stem: path for path in folder.iterdir()}}
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16, torch.float16, FLOAT8])

@@ -27,7 +27,7 @@ from ladr_core.lab.worlds.emoji.codes import assign_codes
 from ladr_core.lab.worlds.emoji.token_posterior import TokenPosterior
 from ladr_core.lab.worlds.emoji.world import EmojiWorld
 from ladr_core.models.builtin.layout import BuiltinLayout
-from ladr_core.models.builtin.loading import CONFIG_KEY, WEIGHTS, load_builtin
+from ladr_core.models.builtin.loading import CONFIG_KEY, SHAPES_WEIGHTS, load_builtin
 from ladr_core.models.contract import Prompt
 from ladr_core.sampling import ImageRequest, SamplerSetup, sample_tokens
 from ladr_core.settings import SamplerSettings
@@ -166,9 +166,9 @@ def test_runs_keep_only_states_that_a_scene_fits():
         assert states.posterior.entries(scene, caption, masked) is not None and (masked < 0).any()
 
 
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the shapes model's weights are not in this tree")
+@pytest.mark.skipif(not SHAPES_WEIGHTS.is_file(), reason="the shapes model's weights are not in this tree")
 def test_the_start_takes_the_shapes_model_s_blocks():
-    shapes, model = load_builtin(), network(128, 6)
+    shapes, model = load_builtin(SHAPES_WEIGHTS), network(128, 6)
     start_from_shapes(shapes, model.transformer, model.tables, model.part_names, WORLD.vocabulary)
     ours, theirs = model.transformer.state_dict(), shapes.transformer.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

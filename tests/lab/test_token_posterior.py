@@ -19,14 +19,14 @@ from ladr_core.lab.worlds.shapes.world import (
     ShapesWorld,
     stand_in_relation,
 )
-from ladr_core.models.builtin.loading import load_builtin
+from ladr_core.models.builtin.loading import SHAPES_WEIGHTS, load_builtin
 
 WORLD = ShapesWorld(("plain",))
 
 
 @pytest.fixture(scope="module")
 def vq():
-    return load_builtin().vq
+    return load_builtin(SHAPES_WEIGHTS).vq
 
 
 @pytest.fixture(scope="module")

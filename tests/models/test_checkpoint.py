@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tiny_checkpoints import SHARD
 
 from ladr_core.checkpoint import find_parts, load_dllm
-from ladr_core.models.builtin.loading import WEIGHTS
+from ladr_core.models.builtin.loading import SHAPES_WEIGHTS
 from ladr_core.models.contract import Prompt
 from ladr_core.models.families import LUMINA_DIMOO, MMADA, find_family
 
@@ -51,9 +51,9 @@ def test_families_are_told_apart_by_their_configuration(tmp_path):
 
 
 def test_the_built_in_model_loads_by_the_same_function():
-    if not WEIGHTS.is_file():
+    if not SHAPES_WEIGHTS.is_file():
         pytest.skip("the built-in model's file is not here")
-    assert load_dllm(WEIGHTS).name == "builtin-shapes"
+    assert load_dllm(SHAPES_WEIGHTS).name == "builtin-shapes"
 
 
 def test_the_number_of_token_ids_is_that_of_the_weights(lumina_folder):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ladr_core.errors import InputError
-from ladr_core.models.builtin.loading import WEIGHTS, load_builtin
+from ladr_core.models.builtin.loading import SHAPES_WEIGHTS, load_builtin
 from ladr_core.models.contract import Prompt
 from ladr_core.models.kv_cache import KVCacheDenoiser, with_kv_cache
 from ladr_core.models.llada import LLaDAConfig, LLaDATransformer
@@ -124,7 +124,7 @@ def test_where_it_cannot_be_it_is_refused(plain):
 
 @pytest.mark.parametrize("preset", ["balanced", "lumina-dimoo"])
 def test_the_setting_draws_and_renewed_at_every_evaluation_changes_nothing(preset):
-    model = load_builtin(WEIGHTS)
+    model = load_builtin(SHAPES_WEIGHTS)
     setup = PRESETS[preset].setup
 
     def draw(**values):

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from ladr_core import ImageRequest, Prompt, SamplerSetup, find_preset, sample_tokens
 from ladr_core.models.builtin.layout import SHAPES
-from ladr_core.models.builtin.loading import EMOJI_WEIGHTS, UPSCALER, load_builtin, shipped_models
+from ladr_core.models.builtin.loading import UPSCALER, load_builtin, shipped_models
 
 MOST_BYTES = 20 * 10**6
 UPSCALER_BYTES = 500_000
@@ -16,7 +16,7 @@ UPSCALER_BYTES = 500_000
 
 @pytest.fixture(scope="module")
 def emoji():
-    return load_builtin(EMOJI_WEIGHTS)
+    return load_builtin()
 
 
 def test_emoji_is_the_default_and_the_shapes_stay():

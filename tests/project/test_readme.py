@@ -11,7 +11,7 @@ import pytest
 
 from ladr_core.command_line import COMMANDS
 from ladr_core.lab.__main__ import PROGRAMS
-from ladr_core.models.builtin.loading import WEIGHTS
+from ladr_core.models.builtin.loading import SHAPES_WEIGHTS
 from ladr_core.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +81,7 @@ def test_the_method_is_called_a_reconstruction():
     assert "2603.13450" in TEXT
 
 
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the built-in model's weights are not in this tree")
+@pytest.mark.skipif(not SHAPES_WEIGHTS.is_file(), reason="the built-in model's weights are not in this tree")
 def test_the_library_example_runs(capsys: pytest.CaptureFixture):
     text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]

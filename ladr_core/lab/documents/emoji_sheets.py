@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from ...command_line.machine import describe_machine
-from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
+from ...models.builtin.loading import load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
 from ...pictures.lettering import wrap, write_lines
@@ -101,7 +101,7 @@ def measure_tokenizer(model: BuiltinDLLM, world: JudgedEmoji) -> dict[str, float
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw both sheets; the exit code."""
     torch.set_num_threads(1)
-    model = load_builtin(EMOJI_WEIGHTS)
+    model = load_builtin()
     world = JudgedEmoji()
     prompts = evaluation_prompts("reporting", PER_CATEGORY, world)
     pictures, evaluations = draw_all(model, [prompt.text for prompt in prompts])

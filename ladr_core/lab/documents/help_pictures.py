@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from ...command_line.machine import describe_machine
-from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
+from ...models.builtin.loading import load_builtin
 from ...models.contract import DLLM, Prompt
 from ...presets import find_preset
 from ...report import SamplingReport
@@ -95,7 +95,7 @@ def sheet(rows: Sequence[tuple[str, list[Image.Image]]]) -> Image.Image:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw all pictures and write how they were made."""
-    model = load_builtin(EMOJI_WEIGHTS)
+    model = load_builtin()
     runs = []
     for shown in SHOWN:
         rows = []

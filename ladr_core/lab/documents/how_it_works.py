@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...command_line.machine import describe_machine
-from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
+from ...models.builtin.loading import load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
 from ...presets import find_preset
@@ -135,7 +135,7 @@ def clock(reports: dict[str, SamplingReport]) -> Image.Image:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the pictures."""
-    model, ladr = load_builtin(EMOJI_WEIGHTS), find_preset(PRESET).setup
+    model, ladr = load_builtin(), find_preset(PRESET).setup
     reports = {
         "baseline": draw_run(model, SamplerSetup("baseline", ladr.settings)),
         "LADR": draw_run(model, ladr),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.builtin.loading import load_builtin
+from ...models.builtin.loading import SHAPES_WEIGHTS, load_builtin
 from ...token_grid import MASKED, TokenGrid
 from ..worlds.scene import CATEGORIES, Caption, Scene
 from ..worlds.shapes.token_posterior import TokenPosterior
@@ -28,7 +28,7 @@ class StructuredOracle:
         self.grid = TokenGrid(GRID * fineness, GRID * fineness)
         self.name = f"structured {self.grid.height}"
         self.world = ShapesWorld(("plain",))
-        vq = load_builtin().vq
+        vq = load_builtin(SHAPES_WEIGHTS).vq
         self.posterior, self.codebook_size = TokenPosterior(self.world, vq), vq.codebook_size
 
     def begin(self, seeds: list[int]) -> StructuredRun:

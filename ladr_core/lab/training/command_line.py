@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...models.builtin.loading import EMOJI_WEIGHTS, UPSCALER, WEIGHTS
+from ...models.builtin.loading import EMOJI_WEIGHTS, SHAPES_WEIGHTS, UPSCALER
 from ..worlds.judged import NAMES
 from ..worlds.shapes.world import PATTERNS, ShapesWorld
 from .export import export_builtin, start_from
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     args.mirrored_from, args.rate)
         run_workers(args.workers, train_shapes_transformer, *settings)
     else:
-        print(export_builtin(world, args.folder, args.out or WEIGHTS))
+        print(export_builtin(world, args.folder, args.out or SHAPES_WEIGHTS))
 
 
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from ...models.builtin.layout import BuiltinLayout
-from ...models.builtin.loading import CONFIG_KEY, load_builtin
+from ...models.builtin.loading import CONFIG_KEY, SHAPES_WEIGHTS, load_builtin
 from ...models.llada import TRANSFORMER_PREFIX
 from ...vq.contract import VQ_PREFIX
 from ...vq.patch_vq import PatchVQ, PatchVQConfig
@@ -88,7 +88,7 @@ def train_emoji_transformer(workers: Workers, folder: Path, minutes: float, batc
     world = world or EmojiWorld()
     codes = assign_codes(world.sprites)
     train_emoji(world, codes, codebook_size(codes), folder, minutes=minutes, batch=batch, seed=seed,
-                shapes=None if sizes else load_builtin(), trajectories=trajectories,
+                shapes=None if sizes else load_builtin(SHAPES_WEIGHTS), trajectories=trajectories,
                 workers=workers, **sizes)
 
 

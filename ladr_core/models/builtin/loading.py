@@ -17,13 +17,13 @@ from ..llada import TRANSFORMER_PREFIX, LLaDAConfig, LLaDATransformer
 from .layout import SHAPES, BuiltinLayout
 from .model import BuiltinDLLM
 
-WEIGHTS = Path(__file__).with_name("shapes.safetensors")
+SHAPES_WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 """The small world, for tests, oracles and workflows that were made with it."""
 EMOJI_WEIGHTS = Path(__file__).with_name("emoji.safetensors")
 """The model that a newcomer sees first."""
 UPSCALER = Path(__file__).parent / "upscale_models" / "emoji_x4.safetensors"
 """For the pictures of the emoji model; ComfyUI loads it by itself, from the folder it lies in."""
-_SHIPPED = {"emoji": EMOJI_WEIGHTS, SHAPES: WEIGHTS}
+_SHIPPED = {"emoji": EMOJI_WEIGHTS, SHAPES: SHAPES_WEIGHTS}
 CONFIG_KEY = "ladr_builtin"
 
 
@@ -33,14 +33,14 @@ def shipped_models() -> dict[str, Path]:
 
 
 def load_builtin(
-    path: Path = WEIGHTS,
+    path: Path = EMOJI_WEIGHTS,
     *,
     operations: Any = nn,
     vq_operations: Any = nn,
     dtype: Any = torch.float32,
     device: Any = "cpu",
 ) -> BuiltinDLLM:
-    """Load the built-in model; raises CheckpointError where the file is missing, damaged or of another kind."""
+    """Load a built-in model; raises CheckpointError where the file is missing, damaged or of another kind."""
     from safetensors import SafetensorError, safe_open
 
     restore = "install the pack again to restore it" if path in _SHIPPED.values() else "export or download it again"
