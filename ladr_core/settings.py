@@ -108,14 +108,14 @@ CFG_END = Setting(
 KV_CACHE = Setting(
     "kv_cache", False, "bool",
     "keep keys and values of the prompt and of settled cells between evaluations",
-    "On: only cells that were masked at the evaluation before are computed; prompt and settled cells are renewed when "
-    "the picture has become denser. Faster, needs more memory, and the picture may differ. Off: all are computed.",
+    "On: only cells that were masked at the evaluation before are computed; prompt and settled cells keep what they "
+    "had. Faster, needs more memory, and the picture may differ. Off: all are computed.",
 )  # fmt: skip
 KV_CACHE_REFRESH = Setting(
-    "kv_cache_refresh", 0.3, "float",
+    "kv_cache_refresh", 1.0, "float",
     "share of cells that may become known before the KV cache is renewed",
     "How much denser the picture may become before prompt and settled cells are computed anew. Higher is faster and "
-    "less exact. 0 renews at every evaluation: the pictures of kv_cache off, at its speed.",
+    "less exact; 1 never does. 0 renews at every evaluation: the pictures of kv_cache off, at its speed.",
     minimum=0.0, maximum=1.0, step=0.05, on_node=False,
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 So every logit is fresh, whatever the sampler: those of the frontier and of all other masked cells. Kept are keys and
 values of settled places, the prompt and the cells whose token has been computed once, until the image has become
 denser by a given share of its cells. It goes by what changed, never by step numbers: LADR's steps are few and large.
+By default they are kept to the end: on the built-in model renewing them gained nothing (docs/speed.md).
 Related: dKV-Cache (arXiv 2505.15781), which keeps decoded tokens of text, and ML-Cache (arXiv 2510.06308).
 """
 
@@ -59,14 +60,22 @@ class KVCacheDenoiser(SequenceDenoiser):
             places, asked = None, list(layout.packed.lengths)
         else:
             places, asked = self._places(layout, active, renewed)
-        hidden = self._run(token_ids, layout, places, asked, wanted, counts)
+        copies = None if places is not None else self.copies(codebook_indices, rows, layout, step)
+        if copies is None:
+            hidden = self._run(token_ids, layout, places, asked, wanted, counts)
+        else:
+            asked = list(copies.layout.packed.lengths)
+            token_ids = self.fill_in(copies.layout, codebook_indices[:1])
+            wanted_once = self.wanted_positions(codebook_indices[:1], copies.layout)
+            hidden = self._run(token_ids, copies.layout, None, asked, *wanted_once)
+            self._keep_parts(asked, copies.of_sequence)
         self.computed_places += sum(asked)
         masked = codebook_indices == MASKED
         for place, row in enumerate(active):
             self._was_masked[row], self._masked_count[row] = masked[place], counts[place]
             if row in renewed:
                 self._masked_when_full[row] = counts[place]
-        return self.branch_logits(hidden, layout, guided)
+        return self.branch_logits(hidden, layout, guided, copies)
 
     def _renewed(self, layout: _Layout, active: list[int], masked: list[int], cells: int) -> set[int]:
         """The rows of which all places are computed; brings what is kept into the order of the layout."""
@@ -86,16 +95,19 @@ class KVCacheDenoiser(SequenceDenoiser):
 
     def _keep(self, sequences: list[tuple[int, int]]) -> None:
         """Drop keys and values of all other sequences: of images that are finished, and of a branch no longer asked."""
-        starts, start = {}, 0
-        for branch, row in self._sequences:
-            length = len(self._branches[branch][row].token_ids)
-            starts[branch, row] = torch.arange(start, start + length)
-            start += length
-        kept = torch.cat([starts[sequence] for sequence in sequences]).to(self.device)
+        lengths = [len(self._branches[branch][row].token_ids) for branch, row in self._sequences]
+        numbers = {sequence: number for number, sequence in enumerate(self._sequences)}
+        self._keep_parts(lengths, [numbers[sequence] for sequence in sequences])
+        self._sequences = sequences
+
+    def _keep_parts(self, lengths: list[int], numbers: list[int]) -> None:
+        """Keep keys and values of the parts with these numbers, in this order; lengths: those of all parts now."""
+        starts = [sum(lengths[:number]) for number in numbers]
+        kept = torch.cat([torch.arange(start, start + lengths[n]) for start, n in zip(starts, numbers)])
+        kept = kept.to(self.device)
         for layer in range(len(self._keys)):  # one at a time: the others are not alive twice
             self._keys[layer] = self._keys[layer][:, :, kept]
             self._values[layer] = self._values[layer][:, :, kept]
-        self._sequences = sequences
 
     def _places(self, layout: _Layout, active: list[int], renewed: set[int]) -> tuple[Tensor, list[int]]:
         """Places [S] to compute, ascending, and how many of them lie in each sequence."""

@@ -114,6 +114,23 @@ def test_a_branch_may_go_and_come_back(plain):
     assert all(torch.equal(a, b) for a, b in zip(exact, kept, strict=True))
 
 
+def test_what_the_images_of_a_batch_share_at_first_is_run_once(plain):
+    """The unconditional sequences are equal here, the prompts are not; logits are those of each image alone."""
+    shared = sequence(2, 1)
+    together = SequenceDenoiser(plain.transformer, [plain._branches[0], [shared] * 3], VOCABULARY, "cpu")
+    cache = KVCacheDenoiser(together, 1.0)
+    empty = torch.full((3, CELLS), MASKED)
+    for denoiser in (together, cache):
+        found = denoiser.predict(empty, torch.arange(3), guided=True, step=0)
+        for row in range(3):
+            alone = together.predict(empty[:1], torch.tensor([row]), guided=True, step=0)
+            for own, all_rows in zip(alone, found, strict=True):
+                assert torch.allclose(own, all_rows.unflatten(0, (3, CELLS))[row], atol=1e-5)
+    assert cache.computed_places == sum(WORDS) + 3 * CELLS + 2 + CELLS
+    exact, kept = (d.predict(grids((1, 1, 1)), torch.arange(3), guided=True, step=1) for d in (together, cache))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(exact, kept, strict=True))  # nothing was settled yet
+
+
 def test_where_it_cannot_be_it_is_refused(plain):
     settings = MLCacheSettings(8)
     other = MLCacheDenoiser(plain.transformer, plain._branches, VOCABULARY, "cpu", settings)

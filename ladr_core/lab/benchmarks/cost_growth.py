@@ -1,8 +1,9 @@
 """How the cost of a step grows: all that is not the network, beside an 8B evaluation, over cells, codes and batch.
 
 `python -m ladr_core.lab speed_growth` times the loop (guidance, draw, rule, noise, report) on random logits in place of
-a network, and one layer of the published width. Seconds are those of the process with one thread. The 8B evaluation is
-computed: a layer's linear part per token, and attention of one head at the sequence's length, times heads and layers.
+a network, and one layer of the published width. Seconds are those of the process with one thread, the least of a few
+steps, as other work on the machine only adds to them. The 8B evaluation is computed: a layer's linear part per token,
+and attention of one head at the sequence's length, times heads and layers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,8 +39,13 @@ CASES = (  # side of the grid, codes, images, steps, tokens of the prompt
     (48, 8192, 1, 64, 64),
     (64, 8192, 1, 64, 64),
     (64, 1024, 1, 64, 64),
+    (64, 4096, 1, 64, 64),
+    (64, 8192, 2, 64, 64),
     (64, 8192, 4, 64, 64),
+    (64, 8192, 8, 64, 64),
     (64, 8192, 1, 16, 64),
+    (64, 8192, 1, 32, 64),
+    (64, 8192, 1, 64, 256),
     (64, 8192, 1, 64, 512),
 )
 TIMED_STEPS = 3
@@ -52,7 +57,7 @@ class _Enough(Exception):
 
 
 class RandomLogits:
-    """In place of a network: two branches of the same random logits for whatever cells are masked."""
+    """In place of a network: two branches of random logits for whatever cells are masked, which guidance overwrites."""
 
     def __init__(self, images: int, cells: int, codes: int):
         self.codebook_size, self.device = codes, torch.device("cpu")
@@ -66,7 +71,7 @@ class RandomLogits:
 
 
 def loop_seconds(side: int, codes: int, images: int, steps: int) -> float:
-    """Seconds of a step of the preset balanced without the network: the median of the first few."""
+    """Seconds of a step of the preset balanced without the network: the least of the first few."""
     preset = PRESETS["balanced"]
     settings = type(preset.settings)(**{**vars(preset.settings), "steps": steps})
     recipe = find_sampler("ladr").recipe(settings, preset.rescue, {})
@@ -83,14 +88,17 @@ def loop_seconds(side: int, codes: int, images: int, steps: int) -> float:
             RandomLogits(images, grid.cells, codes), cells, grid, editable=cells == MASKED, rule=recipe.rule,
             settings=settings, noise=PerImageNoise(range(images)), callbacks=LoopCallbacks(before_forward=count),
         )  # fmt: skip
-    return statistics.median(after - before for before, after in zip(found[1:], found[2:]))
+    return min(after - before for before, after in zip(found[1:], found[2:]))
 
 
 def _timed(run: Callable[[], Any]) -> float:
     run()
-    started = time.process_time()
-    run()
-    return time.process_time() - started
+    found = []
+    for _ in range(TIMED_STEPS):
+        started = time.process_time()
+        run()
+        found.append(time.process_time() - started)
+    return min(found)
 
 
 @torch.inference_mode()
@@ -121,11 +129,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     per_token = linear_seconds()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    heads: dict[int, float] = {}  # seconds of one head's attention by length
     for side, codes, images, steps, prompt in CASES:
         grid = TokenGrid(side, side)
         length = prompt + grid.cells + side + 4
-        attention = attention_seconds(length) * PUBLISHED.n_heads
+        if length not in heads:
+            heads[length] = attention_seconds(length)
+        attention = heads[length] * PUBLISHED.n_heads
         evaluation = PUBLISHED.n_layers * 2 * images * (length * per_token + attention)
         loop = loop_seconds(side, codes, images, steps)
         sizes = [run_bytes(PUBLISHED, codes, images, grid, 2, branches=2, kv_cache=kept) for kept in (False, True)]
@@ -135,6 +146,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "share": round(loop / evaluation, 6), "run_bytes": sizes[0], "run_bytes_with_kv_cache": sizes[1],
         })  # fmt: skip
         print(rows[-1], flush=True)
-        result = {"machine": describe_machine(), "rows": rows}
+        result = {
+            "machine": describe_machine(),
+            "layer_seconds_per_token": per_token,
+            "head_seconds_by_length": {str(length): seconds for length, seconds in heads.items()},
+            "rows": rows,
+        }
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -12,15 +12,16 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...presets import PRESETS
 from ...sampler_setup import SamplerSetup
 from ...settings import SamplerSettings
+from ..evaluation.configurations import Configuration
 from ..evaluation.prompts import EvaluationPrompt, evaluation_prompts
-from ..evaluation.runner import judged_world, to_pictures
+from ..evaluation.runner import judged_world, model_fingerprint, to_pictures
 from ..evaluation.statistics import wilson
 from ..evaluation.verdict import shows_scene
 
@@ -35,14 +36,16 @@ def configurations() -> dict[str, SamplerSetup]:
     def changed(**values: Any) -> SamplerSetup:
         return replace(balanced, settings=replace(balanced.settings, **values))
 
-    settings = SamplerSettings(steps=64, cfg=balanced.settings.cfg, choice_temperature=3.0)
+    settings = SamplerSettings(steps=64, cfg=balanced.settings.cfg)
     return {
-        PROCEDURE: SamplerSetup("lumina-dimoo", settings),
+        PROCEDURE: SamplerSetup("lumina-dimoo", replace(settings, choice_temperature=3.0)),
+        "baseline, 64 steps": SamplerSetup("baseline", replace(settings, choose_then_sample=True)),
+        "ladr quality": PRESETS["quality"].setup,
         LADR: balanced,
+        "ladr fast": PRESETS["fast"].setup,
         CACHED: changed(kv_cache=True),
         "ladr balanced, cfg_end 0.5": changed(cfg_end=0.5),
         "ladr balanced, cfg 1": changed(cfg=1.0),
-        "ladr balanced, kv_cache, cfg_end 0.5": changed(kv_cache=True, cfg_end=0.5),
     }
 
 
@@ -96,6 +99,11 @@ def _ratio(others: list[dict[str, Any]], own: list[dict[str, Any]], clock: str) 
     return {name: round(ratio, 3) for name, ratio in found.items()}
 
 
+def _values(name: str, setup: SamplerSetup) -> dict[str, Any]:
+    """All values that act, as the scores' result file has them."""
+    return Configuration(name, setup.sampler, setup.settings, setup.rescue, setup.options).values
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw turn after turn; the file is whole after each."""
     import torch
@@ -104,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ...command_line.pictures import load_model
 
     parser = argparse.ArgumentParser(prog="python -m ladr_core.lab speed_picture")
-    parser.add_argument("--turns", type=int, default=12)
+    parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, default=OUTPUT)
@@ -125,12 +133,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 runs[kind][name].append(draw(model, setup, chosen[:size], turn))
         result = {
             "machine": describe_machine(),
+            "model": model_fingerprint(model),
             "turns": turn + 1,
             "batch_size": args.batch,
-            "settings": {name: {"sampler": setup.sampler, **asdict(setup.settings)} for name, setup in setups.items()},
+            "settings": {name: _values(name, setup) for name, setup in setups.items()},
             **{kind: summary(found) for kind, found in runs.items()},
         }
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         for name, entry in summary(runs["batch"]).items():
-            print(turn + 1, name, entry["nfe"], entry["times_faster_than"], entry["passed"], flush=True)
+            ratio = entry["times_faster_than"][PROCEDURE]["processor"]
+            print(turn + 1, name, entry["nfe"], ratio, entry["passed"], flush=True)
     return 0

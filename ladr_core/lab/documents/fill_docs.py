@@ -136,6 +136,20 @@ def picture_table() -> str:
     return picture_tables.picture_section(table)
 
 
+def cache_table() -> str:
+    """What the KV cache gains."""
+    from . import cache_tables
+
+    return cache_tables.cache_section(table)
+
+
+def tried_table() -> str:
+    """What did not make a picture faster."""
+    from . import cache_tables
+
+    return cache_tables.tried_section(table)
+
+
 def growth_table() -> str:
     """What a step costs beside the network."""
     from . import picture_tables
@@ -158,6 +172,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "speed": speed_table,
     "picture": picture_table,
     "growth": growth_table,
+    "cache": cache_table,
+    "tried": tried_table,
 }
 
 

@@ -30,3 +30,8 @@ def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
 def rate(value: dict[str, float]) -> str:
     """A rate in percent with its interval."""
     return f"{100 * value['value']:.1f} ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
+
+
+def acting(values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a sampler without those that have no effect, so that old result files fit."""
+    return {name: value for name, value in values.items() if name != "kv_cache_refresh" or values.get("kv_cache")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...presets import PRESETS
-from .result_files import CATEGORIES, ORACLES, POTTS, SCORES, rate, read, table
+from .result_files import CATEGORIES, ORACLES, POTTS, SCORES, acting, rate, read, table
 
 
 def scores_table() -> str:
@@ -87,7 +87,7 @@ def measured_presets() -> dict[str, dict[str, Any]]:
     found = {}
     for preset in PRESETS.values():
         entry = entries.get(f"{preset.sampler} {preset.name}")
-        values = vars(preset.settings) | vars(preset.rescue)
+        values = acting(vars(preset.settings) | vars(preset.rescue))
         if entry and all(entry["values"].get(name) == value for name, value in values.items()):
             found[preset.name] = entry
     return found
