@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from ...command_line.machine import describe_machine
+from ...command_line.pictures import load_model
 from ...denoising_loop import denoise
+from ...models.contract import Prompt
 from ...noise import PerImageNoise
 from ...presets import PRESETS
 from ...sampler_setup import SamplerSetup
@@ -25,6 +27,9 @@ from ...samplers.frontier import find_frontier
 from ...samplers.registry import find_sampler
 from ...step import Choice, Prediction, Rule, StepState
 from ...token_grid import MASKED
+from ..evaluation.prompts import evaluation_prompts
+from ..evaluation.runner import judged_world, to_pictures
+from ..evaluation.verdict import shows_scene
 from .command_line import ORACLES, mean, share
 from .contract import Oracle
 
@@ -86,19 +91,62 @@ def measured(oracle: Oracle, setup: SamplerSetup, way: tuple[float | None, bool]
     }  # fmt: skip
 
 
+def on_the_network(prompts: int) -> list[dict[str, Any]]:
+    """The same with the built-in emoji model, every way on each prompt; valid: pictures that show their prompt."""
+    model = load_model("builtin", torch.device("cpu"))
+    world, grid, setup = judged_world(model), model.default_grid, PRESETS["balanced"].setup
+    chosen = evaluation_prompts("reporting", world=world)
+    chosen = chosen[:: max(1, len(chosen) // prompts)][:prompts]
+    nfe: dict[str, list[int]] = {label: [] for label in WAYS}
+    valid: dict[str, list[bool]] = {label: [] for label in WAYS}
+    for prompt in chosen:
+        for label, way in WAYS.items():
+            recipe = find_sampler(setup.sampler).recipe(setup.settings, setup.rescue, {})
+            cells = torch.full((1, grid.cells), MASKED)
+            drawn, report = denoise(
+                model.bind([Prompt(prompt.text)], [Prompt("")], grid, device="cpu"), cells, grid,
+                editable=cells == MASKED, settings=setup.settings, noise=PerImageNoise([prompt.seed(0)]),
+                rule=recipe.rule if way is None else FinishRule(recipe.rule, way), draw=recipe.draw,
+                guidance=recipe.guidance,
+            )  # fmt: skip
+            pictures = to_pictures(model.vq.decode(drawn.view(1, grid.height, grid.width)))
+            nfe[label].append(report.nfe_per_row[0])
+            valid[label].append(bool(shows_scene(prompt.scene, world.find_objects(pictures)[0])))
+    return [
+        {
+            "oracle": "emoji model", "way": label, "images": len(chosen), "nfe": mean(torch.tensor(nfe[label]).float()),
+            "nfe_of_images": nfe[label], "valid": share(torch.tensor(valid[label]).float()), "divergence": None,
+        }
+        for label in WAYS
+    ]  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every way on every oracle; the file is whole after each."""
     parser = argparse.ArgumentParser(prog="python -m ladr_core.lab finish_early")
     parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--prompts", type=int, default=72, help="of the emoji model")
+    parser.add_argument("--only_network", action="store_true", help="keep what the file has of the oracles")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     preset, rows = PRESETS["balanced"].setup, []
     setup = replace(preset, settings=replace(preset.settings, cfg=1.0))
-    for name, images in IMAGES.items():
-        oracle = ORACLES[name]()
-        for label, way in WAYS.items():
-            rows.append({"oracle": name, "way": label, **measured(oracle, setup, way, images)})
-            print(name, label, rows[-1]["nfe"], rows[-1]["valid"], rows[-1]["divergence"], flush=True)
-            result = {"machine": describe_machine(), "preset": "balanced", "seeds_from": 0, "rows": rows}
-            args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+    def keep(new: list[dict[str, Any]]) -> None:
+        rows.extend(new)
+        for row in new:
+            print(row["oracle"], row["way"], row["nfe"], row["valid"], row["divergence"], flush=True)
+        result = {"machine": describe_machine(), "preset": "balanced", "seeds_from": 0, "rows": rows}
+        args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+    if args.only_network:
+        known = json.loads(args.output.read_text(encoding="utf-8"))["rows"]
+        keep([row for row in known if row["oracle"] in IMAGES])
+    else:
+        for name, images in IMAGES.items():
+            oracle = ORACLES[name]()
+            for label, way in WAYS.items():
+                keep([{"oracle": name, "way": label, **measured(oracle, setup, way, images)}])
+    with torch.inference_mode():
+        keep(on_the_network(args.prompts))
     return 0
