@@ -44,7 +44,7 @@ def measure(case: Case) -> dict[str, Any]:
     shift = LuminaIds().image_offset + case.codebook_size - config.embedding_size
     ids, grid = shifted_ids(shift, case.codebook_size), TokenGrid(case.side, case.side)
     prompts = [random_words(PROMPT), random_words(UNCONDITIONAL)]
-    draw = (_ours if case.kind == "ours" else _official)(case, config, state, ids, grid, device)
+    draw = (_official if case.kind == "official" else _ours)(case, config, state, ids, grid, device)
     return observe(case, Drawing(lambda: [answer_sequence(prompt, grid, ids) for prompt in prompts], draw), device)
 
 
@@ -60,6 +60,8 @@ def _ours(case: Case, config: Any, state: Any, ids: Any, grid: Any, device: Any)
     import torch
 
     from ...denoising_loop import denoise
+    from ...models.contract import Denoiser
+    from ...models.kv_cache import with_kv_cache
     from ...models.ml_cache import MLCacheDenoiser, MLCacheSettings
     from ...models.sequence import SequenceDenoiser
     from ...noise import PerImageNoise
@@ -73,9 +75,11 @@ def _ours(case: Case, config: Any, state: Any, ids: Any, grid: Any, device: Any)
     def draw(sequences: Any, steps: int) -> Any:
         branches = [[sequence] for sequence in sequences]
         settings = SamplerSettings(steps=steps, cfg=SCALE + 1, temperature=heat, choice_temperature=heat)
-        denoiser: SequenceDenoiser = SequenceDenoiser(model, branches, ids.vocabulary, device)
+        denoiser: Denoiser = SequenceDenoiser(model, branches, ids.vocabulary, device)
         if case.cache:
             denoiser = MLCacheDenoiser(model, branches, ids.vocabulary, device, MLCacheSettings(steps))
+        elif case.kind == "ours_kv_cache":
+            denoiser = with_kv_cache(denoiser, settings.kv_cache_refresh)
         return denoise(
             denoiser, masked, grid, editable=masked < 0, rule=LuminaDiMOORule(settings), settings=settings,
             noise=PerImageNoise([0], device), draw=GumbelArgmaxDraw(heat), guidance=UpstreamGuidance(SCALE),
@@ -136,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         "Lumina-DiMOO", args.reference, transformer, codes, [PROMPT, UNCONDITIONAL], side, args.steps,
                         heat, cache == "on", dtype, args.device, args.threads,
                     )  # fmt: skip
-                    entry = compare(case, measure, ["ours", "official"], args.repeats)
+                    kinds = ["ours", "official"] if case.cache else ["ours", "ours_kv_cache", "official"]
+                    entry = compare(case, measure, kinds, args.repeats)
                     if "memory" in entry:
                         entry["memory"]["computed_bytes"] = computed_bytes(case)
                     record(args.output, entry, args.note)

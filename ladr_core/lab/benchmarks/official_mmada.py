@@ -35,7 +35,7 @@ from .side_by_side import (
 PROMPT = 60  # tokens
 VOCABULARY, CODEBOOK = 134656, 8192  # as published
 SCALE, TEMPERATURE = 3.5, 1.0  # as published
-KINDS = ["ours", "ours_padded", "official"]
+KINDS = ["ours", "ours_padded", "ours_kv_cache", "official"]
 
 
 class _Length:
@@ -74,6 +74,8 @@ def _ours(case: Case, config: Any, state: Any, ids: Any, device: Any) -> Any:
     import torch
 
     from ...denoising_loop import denoise
+    from ...models.contract import Denoiser
+    from ...models.kv_cache import with_kv_cache
     from ...models.mmada.padded import PaddedDenoiser
     from ...models.sequence import SequenceDenoiser
     from ...noise import SharedNoise
@@ -88,9 +90,11 @@ def _ours(case: Case, config: Any, state: Any, ids: Any, device: Any) -> Any:
 
     def draw(sequences: Any, steps: int) -> Any:
         settings = SamplerSettings(steps=steps, cfg=SCALE + 1, choice_temperature=case.temperature)
+        denoiser: Denoiser = kind(model, [[sequence] for sequence in sequences], ids.vocabulary, device)
+        if case.kind == "ours_kv_cache":
+            denoiser = with_kv_cache(denoiser, settings.kv_cache_refresh)
         return denoise(
-            kind(model, [[sequence] for sequence in sequences], ids.vocabulary, device), masked, grid,
-            editable=masked < 0, rule=MMaDARule(settings), settings=settings,
+            denoiser, masked, grid, editable=masked < 0, rule=MMaDARule(settings), settings=settings,
             noise=SharedNoise(torch.Generator(device).manual_seed(0)), draw=ExponentialRaceDraw(),
             guidance=UpstreamGuidance(SCALE),
         )[0]  # fmt: skip

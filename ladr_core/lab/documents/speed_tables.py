@@ -88,7 +88,7 @@ def _ratio(ratio: dict[str, float] | None) -> str:
 
 
 def _ours(kind: str) -> str:
-    return "padded" if kind == "ours_padded" else "as shipped"
+    return {"ours_padded": "padded", "ours_kv_cache": "with `kv_cache`"}.get(kind, "as shipped")
 
 
 def _machine(part: dict[str, Any]) -> str:
