@@ -1,4 +1,4 @@
-"""Words and tables of docs/speed.md on the KV cache and on what did not help, from their result files."""
+"""Words and tables of docs/speed.md on the KV cache and on what else was tried, from their result files."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _full_size(steps: list[dict[str, Any]]) -> tuple[float, float] | None:
 
 
 def tried_section(table: Table) -> str:
-    """What did not help, each with its number."""
+    """What else was tried, each with its number."""
     lines = []
     if PICTURES.is_file():
         entries = read(PICTURES)["batch"]
@@ -171,7 +171,9 @@ def _finish(result: dict[str, Any], table: Table) -> str:
         ])  # fmt: skip
     words = (
         "- Finishing early: all cells left are unmasked at once when every one of them is sure, or has no masked "
-        "neighbor. LADR balanced on the exact oracles, on the same seeds. The rescue already takes sure cells, so "
-        "the first saves next to nothing; [finish_early.json](results/finish_early.json):"
+        "neighbor. LADR balanced on the same prompts and seeds, each way in turn; valid are possible scenes on the "
+        "oracles, pictures that show their prompt with the emoji model. Cells without masked neighbors save next to "
+        "nothing. Sure cells save evaluations where a scene is decided, and none in texture; no sampler ends so. "
+        "[finish_early.json](results/finish_early.json):"
     )
     return words + "\n\n" + table(["oracle", "ends when", "images", "NFE", "valid, %", "KL, nats a cell"], rows, 2)

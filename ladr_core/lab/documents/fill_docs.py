@@ -144,7 +144,7 @@ def cache_table() -> str:
 
 
 def tried_table() -> str:
-    """What did not make a picture faster."""
+    """What else was tried to make a picture faster."""
     from . import cache_tables
 
     return cache_tables.tried_section(table)
