@@ -22,7 +22,7 @@ const WORDS = {
   },
 };
 
-let announced; // what is said of the workflow that is open
+let takeAway; // removes what is said of the workflow that is open
 
 function* everyNode(graph) {
   for (const node of graph?.nodes ?? graph?._nodes ?? []) {
@@ -42,6 +42,18 @@ function translate(node) {
   if (texts) delete node.properties.ladr_text;
 }
 
+// A warning that stays until it is closed; newer front ends have another way to say so. Gives what removes it.
+function warn(summary, detail) {
+  const { toast } = app.extensionManager;
+  if (toast.dismiss) {
+    const shown = toast.warning(summary, { description: detail, closable: true, duration: Infinity });
+    return () => toast.dismiss(shown);
+  }
+  const message = { severity: "warn", summary, detail };
+  toast.add(message);
+  return () => toast.remove(message);
+}
+
 // ComfyUI announces missing models only where a widget names a single file; the large models are folders.
 function announceMissing(node) {
   const widget = node.widgets?.find((each) => each.name === "checkpoint");
@@ -51,25 +63,21 @@ function announceMissing(node) {
   const say = inLanguage(WORDS);
   const files = node.properties?.ladr_files;
   const fits = files?.folder.endsWith(`/${widget.value}`); // not once the user has chosen another
-  announced = {
-    severity: "warn",
-    summary: say.missing(widget.value),
-    detail: fits ? `${say.published(files)}\n${say.put(files.folder)}` : say.put("models/dllm"),
-  };
-  app.extensionManager.toast.add(announced);
+  const detail = fits ? `${say.published(files)}\n${say.put(files.folder)}` : say.put("models/dllm");
+  takeAway = warn(say.missing(widget.value), detail);
 }
 
 app.registerExtension({
   name: "LADR.Templates",
 
   afterConfigureGraph() {
-    if (announced) app.extensionManager.toast.remove(announced);
-    announced = undefined;
+    takeAway?.();
+    takeAway = undefined;
     const loaders = [];
     for (const node of everyNode(app.rootGraph ?? app.graph)) {
       translate(node);
       if (node.type === LOADER) loaders.push(node);
     }
-    for (const node of loaders) if (!announced) announceMissing(node);
+    for (const node of loaders) if (!takeAway) announceMissing(node);
   },
 });
