@@ -34,14 +34,14 @@ class Preset:
 
 
 def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.5) -> Preset:
-    """A preset of LADR: the least confident cell first, cells chosen before their tokens are drawn."""
+    """A preset of LADR: open cells first, cells chosen before their tokens are drawn, a high floor for the rescue."""
     return Preset(
         name,
         meaning,
         settings=SamplerSettings(
-            steps=steps, cfg=cfg, choose_then_sample=True, cell_order="least_confident"
+            steps=steps, cfg=cfg, choose_then_sample=True, cell_order="open_first"
         ),
-        rescue=RescueSettings(radius=radius),
+        rescue=RescueSettings(radius=radius, rescue_floor=0.95),
     )
 
 

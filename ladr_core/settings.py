@@ -12,7 +12,7 @@ from .setting import Setting
 MASK_SCHEDULES = ("cosine", "linear", "square", "arccos", "sqrt")
 FRONTIER_SHAPES = ("cross", "square", "disc")
 RISK_FILTERS = ("absolute", "budget", "entropy", "relative", "running")
-CELL_ORDERS = ("confidence", "halton", "least_confident")
+CELL_ORDERS = ("confidence", "halton", "least_confident", "open_first")
 RESCUE_SCHEDULINGS = ("field", "jump")
 
 SEED = Setting(
@@ -222,9 +222,9 @@ BATCH_SIZE = Setting(
 CELL_ORDER = Setting(
     "cell_order", "confidence", "choice",
     "which cells the schedule takes first",
-    "confidence: the most confident cells first, with random noise (choice_temperature). halton: cells spread evenly "
-    "over the picture, whatever their confidence; better where the picture is texture. least_confident: the least "
-    "confident cell, which decides the most, then as halton, nearly decided cells last; fastest with LADR.",
+    "confidence: the most confident cells first, with noise (choice_temperature). halton: cells spread evenly; "
+    "better in texture. least_confident: the least confident cell, which decides the most, then as halton, nearly "
+    "decided cells last. open_first: the same, but as halton where no cell is nearly decided; best with LADR.",
     choices=CELL_ORDERS,
 )  # fmt: skip
 RESCUE_SCHEDULING = Setting(

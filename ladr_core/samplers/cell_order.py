@@ -17,6 +17,7 @@ from ..token_grid import TokenGrid
 from .row_memory import RowMemory
 
 OPEN_SHARE = 0.5
+OPEN_FIRST_SHARE = 0.25
 TIE = 1e-4  # nats: cells with about the same entropy are equal
 
 
@@ -81,22 +82,54 @@ class LeastConfidentOrder(HaltonOrder):
 
     def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
         """See CellOrder."""
-        if prediction.entropy is None:
-            raise RuntimeError("the least confident cell needs a token draw that returns entropies")
         even = super().score(state, prediction, confidence, time_left)
-        doubt = torch.where(state.is_masked, 1 - prediction.max_probability, 0.0)
-        is_open = doubt >= OPEN_SHARE * doubt.amax(dim=1, keepdim=True)
-        score = torch.where(is_open, even, even - state.grid.cells)
-        entropy = torch.where(state.is_masked, prediction.entropy, -torch.inf)
-        is_least = entropy >= entropy.amax(dim=1, keepdim=True) - TIE
-        first = torch.where(is_least, score, -torch.inf).argmax(dim=1, keepdim=True)
-        return score.scatter(1, first, 1.0)
+        score, _ = open_before_others(even, state, prediction, OPEN_SHARE)
+        return put_least_confident_first(score, state, prediction)
+
+
+class OpenFirstOrder(HaltonOrder):
+    """The least confident cell first while some cells are nearly decided, then open cells in Halton order, then those.
+
+    As LeastConfidentOrder, but where no cell is nearly decided, as in texture, it is the Halton order: there one cell
+    moved to the front in each step makes the first ones uneven. In the first step the least confident cell goes first
+    too; in texture all are equal then. Open is a cell whose largest probability misses 1 by at least OPEN_FIRST_SHARE
+    times the most that one of the image does; with a smaller share fewer cells are kept for the end, where many are
+    taken at once.
+    """
+
+    needs_entropy = True
+
+    def score(self, state: StepState, prediction: Prediction, confidence: Tensor, time_left: Tensor) -> Tensor:
+        """See CellOrder."""
+        even = super().score(state, prediction, confidence, time_left)
+        score, is_open = open_before_others(even, state, prediction, OPEN_FIRST_SHARE)
+        has_others = (state.is_masked & ~is_open).any(dim=1, keepdim=True)
+        least_first = put_least_confident_first(score, state, prediction)
+        return least_first if state.step == 0 else torch.where(has_others, least_first, score)
+
+
+def open_before_others(even: Tensor, state: StepState, prediction: Prediction, share: float) -> tuple[Tensor, Tensor]:
+    """The score [b, N] with open cells before the others, and which cells are open, bool [b, N]."""
+    doubt = torch.where(state.is_masked, 1 - prediction.max_probability, 0.0)
+    is_open = doubt >= share * doubt.amax(dim=1, keepdim=True)
+    return torch.where(is_open, even, even - state.grid.cells), is_open
+
+
+def put_least_confident_first(score: Tensor, state: StepState, prediction: Prediction) -> Tensor:
+    """The score [b, N] with the cell of the highest entropy before all; of equal ones, that of the highest score."""
+    if prediction.entropy is None:
+        raise RuntimeError("the least confident cell needs a token draw that returns entropies")
+    entropy = torch.where(state.is_masked, prediction.entropy, -torch.inf)
+    is_least = entropy >= entropy.amax(dim=1, keepdim=True) - TIE
+    first = torch.where(is_least, score, -torch.inf).argmax(dim=1, keepdim=True)
+    return score.scatter(1, first, 1.0)
 
 
 _ORDERS: dict[str, Callable[[SamplerSettings], CellOrder]] = {
     "confidence": lambda settings: ConfidenceOrder(settings.choice_temperature),
     "halton": lambda settings: HaltonOrder(),
     "least_confident": lambda settings: LeastConfidentOrder(),
+    "open_first": lambda settings: OpenFirstOrder(),
 }
 
 

@@ -1,5 +1,7 @@
 """In which order the schedule takes cells."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fake_dllm import FakeDenoiser
@@ -19,13 +21,16 @@ from ladr_core.token_grid import MASKED, TokenGrid
 
 GRID = TokenGrid(6, 7)
 LEAST = SamplerSettings(cell_order="least_confident")
+OPEN = SamplerSettings(cell_order="open_first")
 
 
-def scores(order, is_masked, max_probability, entropy, seed):
+def scores(order, is_masked, max_probability, entropy, seed, *, second_step=False):
     state = make_state(is_masked, PerImageNoise([seed + i for i in range(len(is_masked))]), grid=GRID)
     zero = torch.zeros_like(max_probability)
     prediction = Prediction(zero.long(), zero, max_probability, entropy)
-    return cell_order(SamplerSettings(cell_order=order)).score(state, prediction, zero, torch.ones(len(is_masked), 1))
+    ranked, time_left = cell_order(SamplerSettings(cell_order=order)), torch.ones(len(is_masked), 1)
+    found = ranked.score(state, prediction, zero, time_left)
+    return ranked.score(replace(state, step=1), prediction, zero, time_left) if second_step else found
 
 
 def draw_prediction(seed, confident):
@@ -61,6 +66,27 @@ def test_where_no_cell_is_confident_it_is_halton_but_for_one_cell():
     assert ((even != found) & is_masked).sum(1).tolist() == [1, 1]
 
 
+def test_open_first_is_halton_after_the_first_step_where_no_cell_is_nearly_decided():
+    highest, entropy, is_masked = draw_prediction(3, confident=False)
+    even = scores("halton", is_masked, highest, entropy, 3)
+    first = scores("open_first", is_masked, highest, entropy, 3)
+    assert ((even != first) & is_masked).sum(1).tolist() == [1, 1]
+    second = scores("open_first", is_masked, highest, entropy, 3, second_step=True)
+    assert torch.equal(even[is_masked], second[is_masked])
+
+
+def test_open_first_takes_the_least_confident_cell_while_another_is_nearly_decided():
+    highest, entropy, is_masked = draw_prediction(3, confident=False)
+    even = scores("halton", is_masked, highest, entropy, 3)
+    decided = is_masked[0].nonzero()[0]
+    highest[0, decided], entropy[0, decided] = 0.99, 0.05
+    found = scores("open_first", is_masked, highest, entropy, 3, second_step=True)
+    masked = is_masked[0].nonzero().squeeze(1)
+    assert found[0, masked].argmax() == entropy[0, masked].argmax()
+    assert found[0, masked].argmin() == (masked == decided).nonzero().squeeze()
+    assert torch.equal(found[1][is_masked[1]], even[1][is_masked[1]])  # each image by itself
+
+
 def test_equal_entropies_are_taken_in_halton_order():
     highest, is_masked = torch.full((2, GRID.cells), 0.4), torch.ones(2, GRID.cells, dtype=torch.bool)
     entropy = torch.full((2, GRID.cells), 1.5) + 1e-6 * torch.arange(GRID.cells)
@@ -69,9 +95,9 @@ def test_equal_entropies_are_taken_in_halton_order():
     assert torch.equal(even.argsort(descending=True), found.argsort(descending=True))
 
 
-def run(rule, shared):
+def run(rule, shared, spread=4.0):
     cells = torch.full((2, 16), MASKED)
-    base = torch.randn(2, 16, 5, generator=torch.Generator().manual_seed(4)) * 4
+    base = torch.randn(2, 16, 5, generator=torch.Generator().manual_seed(4)) * spread
     drawn, report = denoise(
         FakeDenoiser(base, coupling=1.0), cells, TokenGrid(4, 4), editable=cells == MASKED, rule=rule,
         settings=shared, noise=PerImageNoise([1, 2]),
@@ -79,7 +105,7 @@ def run(rule, shared):
     return drawn, report.unmasked_at
 
 
-@pytest.mark.parametrize("order", ["halton", "least_confident"])
+@pytest.mark.parametrize("order", ["halton", "least_confident", "open_first"])
 def test_choice_temperature_has_no_effect_but_on_confidence(order):
     runs = [
         run(rule(shared), shared)
@@ -94,13 +120,14 @@ def test_choice_temperature_has_no_effect_but_on_confidence(order):
 
 def test_the_orders_differ():
     found = []
-    for order in ("confidence", "halton", "least_confident"):
+    for order in ("confidence", "halton", "least_confident", "open_first"):
         shared = SamplerSettings(steps=16, cell_order=order, choice_temperature=0.0)
-        found.append(run(BaselineRule(shared), shared)[1])
+        found.append(run(BaselineRule(shared), shared, spread=2.0)[1])
     assert not any(torch.equal(a, b) for a, b in zip(found, found[1:] + found[:1]))
 
 
 def test_entropies_are_asked_for_where_they_are_used():
+    assert BaselineRule(OPEN).needs_entropy
     assert BaselineRule(LEAST).needs_entropy and LadrRule(LEAST, RescueSettings(rescue=False)).needs_entropy
     assert not BaselineRule(SamplerSettings(cell_order="halton")).needs_entropy
     assert not HaltonRule(LEAST).needs_entropy
