@@ -139,6 +139,7 @@ def test_configurations_are_every_combination_once():
     assert found[0].name == "baseline 64, choice_temperature 2.0"
     assert "risk_bound" not in found[0].values
     assert len({c.key for c in found}) == len(found)
+    assert len(grid(64, 16, samplers=("entropy_bound",))) == 1  # it ignores steps
     tuned = [{"sampler": "baseline", "steps": 16, "choice_temperature": 9.0}]
     first, second = configuration_grid(["baseline"], [64, 16], {}, tuned)
     assert first.settings.choice_temperature == SamplerSettings().choice_temperature

@@ -45,11 +45,13 @@ def configuration_grid(
 ) -> list[Configuration]:
     """Every sampler at every number of steps with every combination of the varied settings.
 
+    A setting that a sampler ignores keeps its first value, steps too: other values would draw the same pictures.
     tuned: values as `Configuration.values` gives them; where there are some for a sampler and its steps, one
     configuration starts from each of them instead of from the defaults.
     """
     found = {}
-    for sampler, count in product(samplers, steps):
+    pairs = product(samplers, enumerate(steps))
+    for sampler, count in ((name, n) for name, (i, n) in pairs if i == 0 or "steps" not in find_sampler(name).ignores):
         own = {option.name for option in find_sampler(sampler).options} | set(SAMPLER_SETTINGS)
         if find_sampler(sampler).uses_rescue:
             own |= set(RESCUE_SETTINGS)
