@@ -15,6 +15,7 @@ const WORDS = {
   en: {
     none: "The result of a run shows here.",
     start: (most) => (most ? `Running: at most ${most} network evaluations` : "Running"),
+    stopped: "The last run was stopped before its end.",
     nfe: (nfe, most) => (most ? `${nfe} of at most ${most} network evaluations` : `${nfe} network evaluations`),
     fewer: (times) => `${times}x fewer`,
     seconds: (seconds) => `${seconds} s`,
@@ -28,6 +29,7 @@ const WORDS = {
   zh: {
     none: "运行结果会显示在这里。",
     start: (most) => (most ? `运行中：最多 ${most} 次网络求值` : "运行中"),
+    stopped: "上次运行在完成前停止。",
     nfe: (nfe, most) => (most ? `网络求值 ${nfe} 次（最多 ${most} 次）` : `网络求值 ${nfe} 次`),
     fewer: (times) => `仅为其 1/${times}`,
     seconds: (seconds) => `${seconds} 秒`,
@@ -41,6 +43,7 @@ const WORDS = {
   ja: {
     none: "実行結果がここに表示されます。",
     start: (most) => (most ? `実行中：ネットワーク評価は最大 ${most} 回` : "実行中"),
+    stopped: "前回の実行は完了前に止まりました。",
     nfe: (nfe, most) => (most ? `ネットワーク評価 ${nfe} 回（最大 ${most} 回）` : `ネットワーク評価 ${nfe} 回`),
     fewer: (times) => `その 1/${times}`,
     seconds: (seconds) => `${seconds} 秒`,
@@ -143,9 +146,20 @@ app.registerExtension({
 
   setup() {
     showCachedResults();
+    let sampling; // the node that says it runs: a server runs one at a time
     api.addEventListener(START, ({ detail }) => {
-      write(findNode(detail.node), [inLanguage(WORDS).start(detail.most_nfe), ...detail.notices]);
+      sampling = detail.node;
+      write(findNode(sampling), [inLanguage(WORDS).start(detail.most_nfe), ...detail.notices]);
     });
+    api.addEventListener("executed", ({ detail }) => {
+      if (detail.node === sampling) sampling = undefined;
+    });
+    const stopped = () => {
+      if (sampling) write(findNode(sampling), [inLanguage(WORDS).stopped]);
+      sampling = undefined;
+    };
+    api.addEventListener("execution_interrupted", stopped);
+    api.addEventListener("execution_error", stopped);
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {
