@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PROMPTS = (
-    "a fox to the left of a yellow umbrella",
+    "a fox to the left of a red umbrella",
     "three penguins in the snow",
     "a rocket above a house at night",
     "a purple balloon and a green car",
