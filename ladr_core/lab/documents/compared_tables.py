@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .result_files import ORACLES, read, table
+from .result_files import ON_TOP, ORACLES, OTHER_TEXTURES, PRESET_SEARCH, read, table
 
 _NOTHING = "nothing known"
 _FIGURES = {"valid": ("possible, %", 100, 1), "divergence": ("divergence, nats per cell", 1, 4)}
@@ -31,14 +31,30 @@ def compared_tables() -> str:
     if started:
         words = "**structured 16**, a part known at the start (a hole with this share of the sides, or denoise):"
         parts += [words, _table(started, ("valid",), with_start=True)]
+    if OTHER_TEXTURES.is_file():
+        others = read(OTHER_TEXTURES)["rows"]
+        words = "**texture 64**, other seeds, from [results/other_textures.json](results/other_textures.json):"
+        parts += [words, _table(others, ("divergence",))]
     return "\n\n".join(parts)
 
 
 def _table(rows: list[dict[str, Any]], figures: tuple[str, ...], *, with_start: bool = False) -> str:
     ordered = sorted(rows, key=lambda row: (row["start"], row["nfe"][0]))
-    shown = [([row["start"]] if with_start else []) + _line(row, figures) for row in ordered]
+    shown = merge_equal([([row["start"]] if with_start else []) + _line(row, figures) for row in ordered], with_start)
     head = ["sampler", "images", "NFE", *(_FIGURES[figure][0] for figure in figures)]
     return table((["start"] if with_start else []) + head, shown, left=1 + with_start)
+
+
+def merge_equal(lines: list[list[str]], name: int) -> list[list[str]]:
+    """Lines that differ in their names alone as one line with all names; name: which column that is."""
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for line in lines:
+        rest = (*line[:name], *line[name + 1 :])
+        if rest in merged:
+            merged[rest][name] += f"; {line[name]}"
+        else:
+            merged[rest] = list(line)
+    return list(merged.values())
 
 
 def _line(row: Mapping[str, Any], figures: tuple[str, ...]) -> list[str]:
@@ -49,3 +65,42 @@ def _line(row: Mapping[str, Any], figures: tuple[str, ...]) -> list[str]:
         value, low, high = (f"{scale * number:.{digits}f}" for number in row[figure] or (0, 0, 0))
         cells.append("" if row[figure] is None else value if row["images"] == 1 else f"{value} ({low}-{high})")
     return cells
+
+
+def on_top_table() -> str:
+    """What was tried on top of LADR, one line per sampler and oracle, values side by side."""
+    if not ON_TOP.is_file():
+        return "This version comes without a result file; the command below makes one."
+    result = read(ON_TOP)
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for row in result["rows"]:
+        shown = f"{100 * row['valid'][0]:.0f} %" if row["divergence"] is None else f"{row['divergence'][0]:.4f}"
+        line = lines.setdefault((row["idea"], row["oracle"], row["sampler"]), [])
+        line.append(f"{row['value']}: {shown} with {row['nfe'][0]:.1f}")
+    images = ", ".join(sorted({f"{row['images']} of {row['oracle']}" for row in result["rows"]}))
+    words = (
+        f"Possible scenes, or divergence in nats per cell, with evaluations; factor 1.0 and cosine are the samplers as "
+        f"they are; {images}; {result['machine']['cpu']}, torch {result['machine']['torch']}. From "
+        "[results/on_top.json](results/on_top.json)."
+    )
+    head = ["idea", "oracle", "sampler", "value: result"]
+    return words + "\n\n" + table(head, [[*key, "; ".join(line)] for key, line in lines.items()], left=4)
+
+
+def search_table() -> str:
+    """What the search of presets chose, and what each value changes beside the preset's own."""
+    if not PRESET_SEARCH.is_file():
+        return "This version comes without a result file; the command below makes one."
+    result = read(PRESET_SEARCH)
+    lines = []
+    for name, row in result.get("chosen", {}).items():
+        values = row["values"]
+        low, high = (f"{100 * share:.1f}" for share in row["valid"][1:])
+        shown = ", ".join(f"`{key}` {value:g}" for key, value in values.items() if key not in ("order", "rescue_cap"))
+        lines.append(
+            [
+                name, f"`cell_order` {values['order']}, {shown}", str(row["images"]), f"{row['nfe'][0]:.1f}",
+                f"{100 * row['valid'][0]:.1f} ({low}-{high})",
+            ]
+        )  # fmt: skip
+    return table(["preset", "chosen", "images", "NFE", "possible, %"], lines, left=2)

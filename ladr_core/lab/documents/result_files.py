@@ -9,6 +9,8 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
 SCORES, POTTS, ORACLES = (RESULTS / f"{name}.json" for name in ("emoji", "potts", "oracles"))
 OLD_KEYS = {"colour": "color", "colour_entropy": "color_entropy"}  # as result files were once written
+OTHER_TEXTURES, ON_TOP = (RESULTS / f"{name}.json" for name in ("other_textures", "on_top"))
+PRESET_SEARCH = RESULTS / "preset_search.json"
 CATEGORIES = ("single", "two", "counting", "color", "position", "attribution")
 
 

@@ -65,9 +65,9 @@ def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
     for name in ("quality", "balanced", "fast"):
         preset = PRESETS[name]
         found[f"ladr {name}"] = replace(preset.setup, settings=replace(preset.settings, cfg=1.0))
-    for name in ("balanced", "fast"):
-        rescue = replace(PRESETS[name].rescue, rescue_floor=0.95)
-        found[f"ladr {name}, floor 0.95"] = replace(found[f"ladr {name}"], rescue=rescue)
+        settings = replace(preset.settings, cfg=1.0, cell_order="least_confident")
+        rescue = replace(preset.rescue, rescue_floor=0.5)
+        found[f"ladr {name}, least confident first"] = SamplerSetup("ladr", settings, rescue)
     found["ladr 64, time jumps"] = SamplerSetup(
         "ladr", replace(SHARED, steps=64), RescueSettings(rescue_cap=4.0, **jump)
     )

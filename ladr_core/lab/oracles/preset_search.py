@@ -1,17 +1,17 @@
 """`preset_search`: the values of LADR's presets, chosen on some seeds of the exact oracles and reported on others.
 
-Each preset has a radius of its own: far conditionals of an oracle are exact, those of a network are not, so how far to
-trust them is not for the oracles to decide. With its radius a preset takes the values of fewest evaluations among
-those whose scenes are possible as often as it promises, and whose texture is at most WORST_TEXTURE times as far from
-the truth as Halton order with as many steps.
+Each preset has steps and a radius of its own. Steps are what a picture without any sure cell may cost. Far conditionals
+of an oracle are exact, those of a network are not, so how far to trust them is not for the oracles to decide. With
+these a preset takes the values of fewest evaluations among those whose scenes are possible as often as it promises, and
+whose texture is at most WORST_TEXTURE times as far from the truth as Halton order with as many steps. Of equal
+evaluations it takes the highest floor, and leaves at its default what changed nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from itertools import product
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import torch
 from ...command_line import OneSentenceParser
 from ...command_line.machine import describe_machine
 from ...sampler_setup import SamplerSetup
-from ...settings import CELL_ORDERS
+from ...settings import CELL_ORDERS, RescueSettings
 from .command_line import holds, summary, write
 from .contestants import ladr, simple
 from .contract import Oracle
@@ -28,7 +28,8 @@ from .measure import measure
 from .structured import StructuredOracle
 from .texture import QuadtreeTexture
 
-PROMISED = {"quality": (1, 0.995), "balanced": (2, 0.99), "fast": (8, 0.93)}  # radius, share of possible scenes
+PROMISED = {"quality": (64, 1, 0.995), "balanced": (64, 2, 0.99), "fast": (32, 8, 0.93)}  # steps, radius, valid share
+FLOORS, RISK_BOUNDS, CAPS = (0.5, 0.95), (0.005, 0.02, 0.1), (1.0, 4.0, RescueSettings().rescue_cap)
 WORST_TEXTURE = 1.1
 TUNING, REPORTING = 10_000, 20_000  # first seeds
 
@@ -41,26 +42,43 @@ class Values:
     order: str
     steps: int
     risk_bound: float = 0.02
-    rescue_floor: float = 0.5
+    rescue_floor: float = FLOORS[-1]
+    rescue_cap: float = CAPS[-1]
 
     @property
     def setup(self) -> SamplerSetup:
         """LADR with these values."""
-        rescue = {"risk_bound": self.risk_bound, "rescue_floor": self.rescue_floor}
+        rescue = {name: getattr(self, name) for name in ("risk_bound", "rescue_floor", "rescue_cap")}
         return ladr(self.steps, self.radius, self.order, **rescue)
 
 
 def swept_values() -> list[Values]:
-    """Every combination that is tried."""
-    radii, steps = [radius for radius, _ in PROMISED.values()], (64, 32)
-    found = [Values(*one) for one in product(radii, CELL_ORDERS, steps)]
-    return found + [Values(r, CELL_ORDERS[-1], s, rescue_floor=0.95) for r, s in product(radii, steps)]
+    """What is tried: every order of cells with the lowest floor, and with the last order each value by itself."""
+    found = []
+    for steps, radius, _ in PROMISED.values():
+        found += [Values(radius, order, steps, rescue_floor=FLOORS[0]) for order in CELL_ORDERS]
+        found += [replace(found[-1], rescue_floor=floor) for floor in FLOORS[1:]]
+        own = found[-1]
+        found += [replace(own, risk_bound=bound) for bound in RISK_BOUNDS if bound != own.risk_bound]
+        found += [replace(own, rescue_cap=cap) for cap in CAPS if cap != own.rescue_cap]
+    return found
 
 
-def candidates(rows: Sequence[dict[str, Any]], radius: int, promised: float) -> list[dict[str, Any]]:
-    """The rows of this radius whose scenes are possible often enough, those of fewest evaluations first."""
-    fitting = [row for row in rows if row["values"]["radius"] == radius and row["valid"][0] >= promised]
-    return sorted(fitting, key=lambda row: row["nfe"][0])
+def candidates(rows: Sequence[dict[str, Any]], steps: int, radius: int, promised: float) -> list[dict[str, Any]]:
+    """The rows of these steps and radius whose scenes are possible often enough, the best first."""
+    fitting = [
+        row
+        for row in rows
+        if (row["values"]["steps"], row["values"]["radius"]) == (steps, radius) and row["valid"][0] >= promised
+    ]
+    return sorted(fitting, key=preference)
+
+
+def preference(row: dict[str, Any]) -> tuple[float, ...]:
+    """What rows are sorted by: fewest evaluations, then the highest floor, then the defaults."""
+    values, defaults = row["values"], RescueSettings()
+    changed = (values["risk_bound"] != defaults.risk_bound, values["rescue_cap"] != defaults.rescue_cap)
+    return (row["nfe"][0], -values["rescue_floor"], *changed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,8 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     tried = [row_of(scenes, values.setup, asdict(values), TUNING, args.scenes) for values in swept_values()]
     chosen: dict[str, Any] = {}
-    for name, (radius, promised) in PROMISED.items():
-        for row in candidates(tried, radius, promised):
+    for name, (steps, radius, promised) in PROMISED.items():
+        for row in candidates(tried, steps, radius, promised):
             values = Values(**row["values"])
             if texture_of(values) <= WORST_TEXTURE:
                 chosen[name] = row_of(scenes, values.setup, asdict(values), REPORTING, 3 * args.scenes)

@@ -1,0 +1,106 @@
+"""`on_top`: ideas that could be put on top of LADR, each on the exact oracles and beside a sampler that has it too.
+
+*temperature by entropy*: an undecided cell's token is drawn from a sharper (factor above 1) or flatter distribution, a
+decided cell's from the exact one: probabilities to the power factor ** (entropy / log K). *schedule*: other step sizes
+than the cosine's, from many cells early (square) to many late (sqrt).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...command_line import OneSentenceParser
+from ...sampler_setup import SamplerSetup
+from ...settings import MASK_SCHEDULES
+from .command_line import holds, summary, write
+from .contestants import contestants
+from .contract import Oracle, OracleRun, Verdict
+from .measure import measure
+from .structured import StructuredOracle
+from .texture import QuadtreeTexture
+
+FACTORS = (0.7, 1.5, 3.0)
+SCENE_SAMPLERS = ("ladr fast", "ladr balanced", "baseline 16")
+TEXTURE_SAMPLERS = ("ladr fast", "baseline 32")
+
+
+class SharpenedOracle:
+    """An oracle whose probabilities are changed where they are undecided; what is drawn is judged by the exact ones."""
+
+    def __init__(self, oracle: Oracle, factor: float) -> None:
+        self._oracle, self._factor = oracle, factor
+        self.name, self.grid, self.codebook_size = oracle.name, oracle.grid, oracle.codebook_size
+
+    def begin(self, seeds: list[int]) -> OracleRun:
+        """See Oracle."""
+        return SharpenedRun(self._oracle.begin(seeds), self._factor)
+
+
+class SharpenedRun:
+    """A run of it."""
+
+    def __init__(self, run: OracleRun, factor: float) -> None:
+        self._run, self._factor = run, factor
+        self.codebook_size, self.device, self.truth = run.codebook_size, run.device, run.truth
+
+    def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
+        """See OracleRun."""
+        (exact,) = self._run.predict(codebook_indices, rows, guided=guided, step=step)
+        return (sharpen(exact, self._factor),)
+
+    def judge(self, drawn: Tensor) -> Verdict:
+        """See OracleRun."""
+        return self._run.judge(drawn)
+
+
+def sharpen(log_probability: Tensor, factor: float) -> Tensor:
+    """Log probabilities [M, K] to the power factor ** (entropy / log K), not summing to 1."""
+    probability = log_probability.softmax(-1)
+    entropy = -(probability * log_probability.log_softmax(-1)).sum(-1, keepdim=True)
+    return log_probability * factor ** (entropy / math.log(log_probability.shape[-1]))
+
+
+def trials(scenes: int, textures: int) -> list[tuple[str, Any, str, Oracle, SamplerSetup, int]]:
+    """Idea, its value, sampler, oracle, setup and images of every row; factor 1 and cosine change nothing."""
+    structured, texture, setups = StructuredOracle(), QuadtreeTexture(6), contestants()
+    found: list[tuple[str, Any, str, Oracle, SamplerSetup, int]] = []
+    for sampler in SCENE_SAMPLERS:
+        for factor in (1.0, *FACTORS):
+            oracle: Oracle = structured if factor == 1.0 else SharpenedOracle(structured, factor)
+            found.append(("temperature by entropy", factor, sampler, oracle, setups[sampler], scenes))
+    for on, samplers, count in ((structured, SCENE_SAMPLERS, scenes), (texture, TEXTURE_SAMPLERS, textures)):
+        for sampler in samplers:
+            for name in MASK_SCHEDULES:
+                setup = setups[sampler]
+                setup = replace(setup, settings=replace(setup.settings, mask_schedule=name))
+                found.append(("schedule", name, sampler, on, setup, count))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write the result file; what it holds already is not measured again."""
+    parser = OneSentenceParser(prog="python -m ladr_core.lab on_top", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="result file (JSON)")
+    parser.add_argument("--scenes", type=int, default=60, help="scenes per row (default 60)")
+    parser.add_argument("--textures", type=int, default=8, help="textures per row (default 8)")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
+    rows = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
+    for idea, value, sampler, oracle, setup, images in trials(args.scenes, args.textures):
+        key = {"idea": idea, "value": value, "sampler": sampler, "oracle": oracle.name, "seed": 0, "images": images}
+        if any(holds(row, key) for row in rows):
+            continue
+        row = key | summary(measure(oracle, setup, range(images)))
+        rows.append(row)
+        write(args.out, rows)
+        divergence = (row["divergence"] or [float("nan")])[0]
+        print(idea, value, sampler, oracle.name, row["nfe"][0], row["valid"][0], divergence, flush=True)
+    return 0
