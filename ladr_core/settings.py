@@ -242,6 +242,14 @@ RESCUE_FLOOR = Setting(
     minimum=0.0, maximum=1.0, step=0.01,
 )  # fmt: skip
 
+FINISH_SURE = Setting(
+    "finish_sure", False, "bool",
+    "unmask all cells left once every one of them is sure",
+    "On: a run ends as soon as every cell left is sure of its token (98 %), also far from known cells; fewer "
+    "evaluations where a scene is decided. Off: sure cells wait until the frontier reaches them.",
+    on_node=False,
+)  # fmt: skip
+
 SAMPLER_SETTINGS: dict[str, Setting] = {
     s.name: s
     for s in (STEPS, CFG, DENOISE, MASK_SCHEDULE, TEMPERATURE, CHOICE_TEMPERATURE, TOP_K, TOP_P, CHOOSE_THEN_SAMPLE,
@@ -252,6 +260,7 @@ RESCUE_SETTINGS: dict[str, Setting] = {
     for s in (
         RESCUE, FRONTIER_SHAPE, RADIUS, MIN_NEIGHBORS, SPACING, RISK_FILTER, RISK_BOUND, RISK_QUANTILE, RESCUE_CAP,
         RESCUE_START, INVERSE_SCHEDULING, COUNT_FRESH_AS_OBSERVED, RESCUE_SCHEDULING, RESCUE_FLOOR,
+        FINISH_SURE,
     )
 }  # fmt: skip
 
@@ -307,6 +316,7 @@ class RescueSettings:
     count_fresh_as_observed: bool = COUNT_FRESH_AS_OBSERVED.default
     rescue_scheduling: str = RESCUE_SCHEDULING.default
     rescue_floor: float = RESCUE_FLOOR.default
+    finish_sure: bool = FINISH_SURE.default
 
     def __post_init__(self) -> None:
         _check_all(self, RESCUE_SETTINGS)

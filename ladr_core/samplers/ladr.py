@@ -20,7 +20,7 @@ from ..cell_ranking import take_best
 from ..settings import RescueSettings, SamplerSettings
 from ..step import Choice, Prediction, StepState
 from .baseline import BaselineRule, scheduled_counts
-from .risk import rescue_cells, running_standard
+from .risk import all_sure, cell_risk, rescue_cells, running_standard
 from .row_memory import RowMemory
 
 
@@ -53,6 +53,11 @@ class LadrRule(BaselineRule):
         if self._has_field:
             left = state.is_masked & ~rescued
             scheduled = take_best(score, left, self._open_counts(state, field, rescued.sum(dim=1)))
+        if self._rescue.finish_sure:
+            last = all_sure(state, prediction) & ~scheduled
+            risk = torch.where(rescued | last, cell_risk(prediction, self._rescue.risk_filter), 0.0)
+            accepted_risk = torch.where(last.any(dim=1), risk.sum(dim=1), accepted_risk)
+            rescued = rescued | last
         return Choice(scheduled, rescued, accepted_risk, self._bound(prediction, scheduled | rescued))
 
     def advance(self, state: StepState, scheduled: Tensor, rescued: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from ..step import Prediction, StepState
 from .frontier import find_frontier, keep_apart
 from .row_memory import RowMemory
 
+SURE = 0.98  # probability from which a cell is sure of its token
+
 
 def rescue_cells(
     state: StepState,
@@ -71,6 +73,12 @@ def running_standard(prediction: Prediction, state: StepState, memory: RowMemory
     standard = torch.maximum(memory.recall(state, now), now)
     memory.keep(state, standard)
     return standard
+
+
+def all_sure(state: StepState, prediction: Prediction) -> Tensor:
+    """The masked cells of images whose every masked cell is sure of its token, bool [b, N]."""
+    sure = (prediction.max_probability >= SURE) | ~state.is_masked
+    return state.is_masked & sure.all(dim=1, keepdim=True)
 
 
 def cell_risk(prediction: Prediction, risk_filter: str) -> Tensor:

@@ -173,7 +173,8 @@ def _finish(result: dict[str, Any], table: Table) -> str:
         "- Finishing early: all cells left are unmasked at once when every one of them is sure, or has no masked "
         "neighbor. LADR balanced on the same prompts and seeds, each way in turn; valid are possible scenes on the "
         "oracles, pictures that show their prompt with the emoji model. Cells without masked neighbors save next to "
-        "nothing. Sure cells save evaluations where a scene is decided, and none in texture; no sampler ends so. "
+        "nothing. Sure cells save evaluations where a scene is decided, and none in texture: that is `finish_sure` of "
+        "LADR on the command line, off by default, as the other pages were measured without it. "
         "[finish_early.json](results/finish_early.json):"
     )
     return words + "\n\n" + table(["oracle", "ends when", "images", "NFE", "valid, %", "KL, nats a cell"], rows, 2)

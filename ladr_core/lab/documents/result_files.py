@@ -36,4 +36,7 @@ def rate(value: dict[str, float]) -> str:
 
 def acting(values: dict[str, Any]) -> dict[str, Any]:
     """Values of a sampler without those that have no effect, so that old result files fit."""
-    return {name: value for name, value in values.items() if name != "kv_cache_refresh" or values.get("kv_cache")}
+    idle = {"kv_cache_refresh"} if not values.get("kv_cache") else set()
+    if not values.get("finish_sure"):
+        idle.add("finish_sure")
+    return {name: value for name, value in values.items() if name not in idle}

@@ -1,7 +1,7 @@
 """Finishing early: unmask all that is left once every cell left is sure, or has no masked neighbor. What does it save?
 
 `python -m ladr_core.lab finish_early` lets LADR's preset balanced end in such ways on exact oracles, all on the same
-seeds. No sampler does so: see docs/speed.md.
+seeds. The second way is LADR's setting finish_sure; see docs/speed.md.
 """
 
 from __future__ import annotations
