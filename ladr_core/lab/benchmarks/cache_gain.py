@@ -25,6 +25,7 @@ from ...models.kv_cache import KVCacheDenoiser
 from ...presets import PRESETS
 from ...sampler_setup import SamplerSetup
 from ...settings import SamplerSettings
+from ..documents.result_files import preset_values
 from ..evaluation.prompts import evaluation_prompts
 from ..evaluation.runner import judged_world, model_fingerprint
 from ..evaluation.statistics import wilson
@@ -111,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runs[name].append(found)
         known = json.loads(args.output.read_text(encoding="utf-8")) if args.output.is_file() else {}
         rows = summary(runs)
-        entry = {"machine": describe_machine(), "model": model_fingerprint(model), "setups": rows}
+        entry = {
+            "machine": describe_machine(), "model": model_fingerprint(model), "values": preset_values(), "setups": rows,
+        }  # fmt: skip
         args.output.write_text(json.dumps(known | {args.sampler: entry}, indent=1) + "\n", encoding="utf-8")
         if number % 12 == 11:
             for name, values in rows.items():

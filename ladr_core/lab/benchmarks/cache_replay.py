@@ -33,6 +33,7 @@ from ...samplers.registry import find_sampler
 from ...sampling import ImageRequest, RunCallbacks, sample_tokens
 from ...settings import KV_CACHE_REFRESH, SamplerSettings
 from ...token_grid import MASKED, TokenGrid
+from ..documents.result_files import preset_values
 from ..oracles.command_line import ORACLES
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "kv_cache_replay.json"
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(name, [len(run) for run in pictures], sums, round(sums[0] / sums[1], 3), flush=True)
         result = {
             "machine": describe_machine(), "refresh": args.refresh, "width": args.width, "layers": args.layers,
-            "cases": cases,
+            "values": preset_values(), "cases": cases,
         }  # fmt: skip
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -13,7 +13,7 @@ from ..benchmarks.cost_growth import PUBLISHED
 from ..benchmarks.picture_speed import LADR
 from ..benchmarks.picture_speed import OUTPUT as PICTURES
 from ..oracles.finish import OUTPUT as FINISH
-from .result_files import read
+from .result_files import earlier_values, read
 
 Table = Callable[[list[str], list[list[str]], int], str]
 EMOJI = "emoji model, LADR"
@@ -31,7 +31,7 @@ def cache_section(table: Table) -> str:
         "Built-in emoji model, one picture at a time, all rows in turn on the same prompts and seeds, prompt to pixels "
         "in seconds of the process. Computed is the share of all positions of all evaluations. Scores in percent with "
         "95 % intervals; the last columns count prompts on which only this row, or only the row without cache, "
-        "passed:",
+        "passed:" + earlier_values(gain.get("ladr balanced", {}).get("values")),
         table(
             ["sampler", "cache", "pictures", "NFE", "computed, %", "CPU s", "times faster (quartiles)", "score",
              "only this", "only without"],
@@ -105,7 +105,7 @@ def _networks(replay: dict[str, Any], table: Table) -> str:
         "grids are those of the sampler on an exact oracle of as many cells: **their number of evaluations is an "
         "estimate**. So are the last columns, hours on one thread of this CPU **computed** for the published size "
         "from one of its layers ([cost_growth.json](results/cost_growth.json)); in so few layers the last one, "
-        "which leaves out known cells anyway, counts too much:"
+        "which leaves out known cells anyway, counts too much:" + earlier_values(replay.get("values"))
     )
     return words + "\n\n" + table(head, rows, 1)
 
@@ -175,6 +175,6 @@ def _finish(result: dict[str, Any], table: Table) -> str:
         "oracles, pictures that show their prompt with the emoji model. Cells without masked neighbors save next to "
         "nothing. Sure cells save evaluations where a scene is decided, and none in texture: that is `finish_sure` of "
         "LADR on the command line, off by default, as the other pages were measured without it. "
-        "[finish_early.json](results/finish_early.json):"
+        "[finish_early.json](results/finish_early.json):" + earlier_values(result.get("values"))
     )
     return words + "\n\n" + table(["oracle", "ends when", "images", "NFE", "valid, %", "KL, nats a cell"], rows, 2)

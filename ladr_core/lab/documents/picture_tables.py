@@ -8,7 +8,7 @@ from typing import Any
 
 from ..benchmarks.cost_growth import OUTPUT as GROWTH
 from ..benchmarks.picture_speed import LADR, OUTPUT, PROCEDURE
-from .result_files import rate
+from .result_files import earlier_values, rate
 from .speed_figure import score_of
 
 Table = Callable[[list[str], list[list[str]], int], str]
@@ -26,7 +26,8 @@ def picture_section(table: Table) -> str:
         "within a turn: median, in brackets the lowest and highest, by seconds of the process; other work ran on the "
         "machine. The first row is Lumina-DiMOO's published procedure on this model, with guidance and without cache. "
         "The score is that of [emoji.json](results/emoji.json), in percent with its 95 % interval, where it has the "
-        "row. The timed pictures that show their prompt stand behind it: **they are too few to rank samplers**.",
+        "row. The timed pictures that show their prompt stand behind it: **they are too few to rank samplers**."
+        + earlier_values(settings.get(LADR)),
     ]
     for kind, words in (("batch", f"Batches of {result['batch_size']}:"), ("alone", "One picture at a time:")):
         rows = []

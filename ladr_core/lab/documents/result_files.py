@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...presets import PRESETS
+
 RESULTS = Path(__file__).resolve().parents[3] / "docs" / "results"
 SCORES, POTTS, ORACLES = (RESULTS / f"{name}.json" for name in ("emoji", "potts", "oracles"))
 OLD_KEYS = {"colour": "color", "colour_entropy": "color_entropy"}  # as result files were once written
@@ -40,3 +42,16 @@ def acting(values: dict[str, Any]) -> dict[str, Any]:
     if not values.get("finish_sure"):
         idle.add("finish_sure")
     return {name: value for name, value in values.items() if name not in idle}
+
+
+def preset_values() -> dict[str, Any]:
+    """All values of LADR's preset balanced, for a result file."""
+    setup = PRESETS["balanced"].setup
+    return {"sampler": setup.sampler, **vars(setup.settings), **vars(setup.rescue)}
+
+
+def earlier_values(measured: dict[str, Any] | None) -> str:
+    """A sentence where a result was measured with other values than LADR's preset balanced has now, else nothing."""
+    if measured is not None and acting(measured) == acting(preset_values()):
+        return ""
+    return " **Measured with earlier values of the preset.**"

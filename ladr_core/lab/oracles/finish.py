@@ -27,6 +27,7 @@ from ...samplers.frontier import find_frontier
 from ...samplers.registry import find_sampler
 from ...step import Choice, Prediction, Rule, StepState
 from ...token_grid import MASKED
+from ..documents.result_files import preset_values
 from ..evaluation.prompts import evaluation_prompts
 from ..evaluation.runner import judged_world, to_pictures
 from ..evaluation.verdict import shows_scene
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows.extend(new)
         for row in new:
             print(row["oracle"], row["way"], row["nfe"], row["valid"], row["divergence"], flush=True)
-        result = {"machine": describe_machine(), "preset": "balanced", "seeds_from": 0, "rows": rows}
+        result = {"machine": describe_machine(), "values": preset_values(), "seeds_from": 0, "rows": rows}
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
     if args.only_network:
