@@ -243,11 +243,9 @@ RESCUE_FLOOR = Setting(
 )  # fmt: skip
 
 FINISH_SURE = Setting(
-    "finish_sure", False, "bool",
-    "unmask all cells left once every one of them is sure",
+    "finish_sure", False, "bool", "unmask all cells left once every one of them is sure",
     "On: a run ends as soon as every cell left is sure of its token (98 %), also far from known cells; fewer "
-    "evaluations where a scene is decided. Off: sure cells wait until the frontier reaches them.",
-    on_node=False,
+    "evaluations where a scene is decided. Off: sure cells wait until the frontier reaches them.", on_node=False,
 )  # fmt: skip
 
 SAMPLER_SETTINGS: dict[str, Setting] = {
