@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...presets import PRESETS, changed_values
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
-from .compared_tables import compared_tables, search_table
+from .compared_tables import compared_tables, on_top_table, search_table
 from .result_files import RESULTS, rate, read, table
 from .score_tables import measured_presets, oracle_gain, oracle_table, oracles_table, score_gain, scores_table
 
@@ -168,6 +168,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "oracles": oracles_table,
     "oracle": oracle_table,
     "compared": compared_tables,
+    "on_top": on_top_table,
     "search": search_table,
     "memory": memory_table,
     "speed": speed_table,

@@ -2,7 +2,7 @@
 
 *temperature by entropy*: an undecided cell's token is drawn from a sharper (factor above 1) or flatter distribution, a
 decided cell's from the exact one: probabilities to the power factor ** (entropy / log K). *schedule*: other step sizes
-than the cosine's, from many cells early (square) to many late (sqrt).
+than the cosine's: square takes few cells early as the cosine does, the others take more.
 """
 
 from __future__ import annotations
