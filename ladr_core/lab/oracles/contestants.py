@@ -68,6 +68,8 @@ def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
         settings = replace(preset.settings, cfg=1.0, cell_order="least_confident")
         rescue = replace(preset.rescue, rescue_floor=0.5)
         found[f"ladr {name}, least confident first"] = SamplerSetup("ladr", settings, rescue)
+    balanced = found["ladr balanced"]
+    found["ladr balanced, 256 steps"] = replace(balanced, settings=replace(balanced.settings, steps=256))
     found["ladr 64, time jumps"] = SamplerSetup(
         "ladr", replace(SHARED, steps=64), RescueSettings(rescue_cap=4.0, **jump)
     )
