@@ -64,8 +64,8 @@ OTHER = {
 }  # fmt: skip
 
 
-# Those of the KV cache act on a network: tests/models/test_kv_cache.py. finish_sure waits for sure cells, which this fake
-# model never has: tests/core/test_finish_sure.py.
+# Those of the KV cache act on a network: tests/models/test_kv_cache.py. finish_sure waits for sure cells, which this
+# fake model never has: tests/core/test_finish_sure.py.
 ELSEWHERE = ("kv_cache", "kv_cache_refresh", "finish_sure")
 
 
