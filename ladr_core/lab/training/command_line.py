@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trajectories", type=float, default=0.3,
                         help="emoji transformer: share of the later batches that are states of samplers' runs")
     args = parser.parse_args(arguments)
+    if args.stage == "transformer" and args.batch is not None and args.batch < args.workers:
+        parser.error(f"--batch: got {args.batch}; allowed: at least one scene per worker ({args.workers}).")
     if args.world == "emoji":
         _run_emoji(args)
         return
@@ -55,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--patterns: got {unknown[0]!r}; allowed: {', '.join(PATTERNS)}.")
     if args.device != "cpu" and args.workers > 1 and args.stage == "transformer":
         parser.error(f"--workers: got {args.workers}; allowed: 1 with --device {args.device}.")
-    if args.batch is not None and args.batch < args.workers:
-        parser.error(f"--batch: got {args.batch}; allowed: at least one scene per worker ({args.workers}).")
     world = ShapesWorld(patterns)
     if args.stage == "vq":
         train_vq(world, args.folder, minutes=args.minutes, batch=args.batch or 96, seed=args.seed,
@@ -71,7 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_workers(args.workers, train_shapes_transformer, *settings)
     else:
         print(export_builtin(world, args.folder, args.out or SHAPES_WEIGHTS))
-
 
 
 def _run_emoji(args: argparse.Namespace) -> None:
