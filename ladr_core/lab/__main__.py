@@ -11,6 +11,7 @@ PROGRAMS = {
     "oracles": ("oracles.command_line", "every sampler on exactly known distributions"),
     "preset_search": ("oracles.preset_search", "values of LADR's presets, chosen on some seeds, reported on others"),
     "on_top": ("oracles.on_top", "ideas that could be put on top of LADR, on the oracles"),
+    "conditionals": ("evaluation.conditionals", "the emoji network's probabilities beside the exact ones"),
     "finish_early": ("oracles.finish", "what ending early would save LADR, on the oracles"),
     "oracle_figure": ("oracles.figure", "evaluations against quality, from a result file of oracles"),
     "potts": ("oracles.potts", "distance of each sampler to the truth on a small, exactly known grid"),

@@ -17,15 +17,17 @@ from ladr_core.lab.training.emoji import (
     train_emoji_transformer,
     train_emoji_vq,
 )
+from ladr_core.lab.training.emoji_batches import Scenes, cell_weights, cross_entropy, target_entropy
 from ladr_core.lab.training.emoji_start import start_from_shapes
-from ladr_core.lab.training.emoji_transformer import EmojiNetwork, Scenes, cross_entropy, target_entropy
+from ladr_core.lab.training.emoji_transformer import EmojiNetwork
 from ladr_core.lab.training.muon import Muon, orthogonalized
+from ladr_core.lab.training.place_masks import open_places
 from ladr_core.lab.training.trajectories import TrajectoryStates
 from ladr_core.lab.training.transformer import MovingAverage
 from ladr_core.lab.training.workers import Workers
 from ladr_core.lab.worlds.emoji.codes import assign_codes
-from ladr_core.lab.worlds.emoji.token_posterior import TokenPosterior
-from ladr_core.lab.worlds.emoji.world import EmojiWorld
+from ladr_core.lab.worlds.emoji.token_posterior import PLACE_CELLS, TokenPosterior
+from ladr_core.lab.worlds.emoji.world import PLACES, EmojiWorld
 from ladr_core.models.builtin.layout import BuiltinLayout
 from ladr_core.models.builtin.loading import CONFIG_KEY, SHAPES_WEIGHTS, load_builtin
 from ladr_core.models.contract import Prompt
@@ -103,6 +105,32 @@ def test_targets_of_kept_cells_do_not_know_the_others():
     asked = (part.masked[:, part.kept] < 0).sum()
     shares = torch.zeros(int(asked)).index_add_(0, part.rows, part.shares)
     assert torch.allclose(shares, torch.ones_like(shares), atol=1e-5)
+
+
+def test_a_short_sequence_shows_the_same_cells_of_every_place():
+    kept = np.isin(np.arange(256), source().kept_cells(0.35))
+    assert (kept[PLACE_CELLS] == kept[PLACE_CELLS][0]).all() and kept[PLACE_CELLS][0].sum() == 6
+    assert source().kept_cells(1.0).tolist() == list(range(256))
+
+
+def test_masks_of_places_leave_places_open_and_often_only_empty_ones():
+    states, only_empty = source(10), []
+    for scene, caption in states.captions(200):
+        tokens = states.posterior.tokens(scene)
+        masked = open_places(scene, tokens, states.rng)
+        opened = (masked < 0)[PLACE_CELLS].all(1)
+        assert opened.any() and ((masked < 0) | (masked == tokens)).all()
+        assert states.posterior.entries(scene, caption, masked) is not None
+        only_empty.append(not opened[[PLACES.index((thing.row, thing.column)) for thing in scene.objects]].any())
+    assert 0.3 < np.mean(only_empty) < 0.8
+
+
+def test_every_scene_weighs_the_same_however_much_it_masks():
+    part = source(11).random_masks(8)
+    counts = (part.masked[:, part.kept] < 0).sum(1)
+    weights = cell_weights(part).split(counts.tolist())
+    assert torch.stack([w.sum() for w, n in zip(weights, counts) if n >= 8]).std() < 1e-6
+    assert float(cell_weights(part).sum()) == pytest.approx(1)
 
 
 def test_the_least_cross_entropy_is_the_targets_entropy():

@@ -1,15 +1,14 @@
 """Train the emoji model's transformer on exact conditionals, for random masks and for those that samplers leave.
 
-Beside random masks (see `transformer.mask_cells`), a part of the batches are states in the middle of the samplers' own
-runs, with the network's own mistakes in them: the conditionals are exact there too, and states that no scene fits are
-dropped.
+Beside masks of random scenes (see `emoji_batches`), a part of the batches are states in the middle of the samplers'
+own runs, with the network's own mistakes in them: the conditionals are exact there too, and states that no scene fits
+are dropped.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,37 +19,20 @@ from torch import Tensor, nn
 from ...models.builtin.layout import TEXT_LENGTH, BuiltinLayout
 from ...models.llada import LLaDATransformer
 from ..worlds.emoji.codes import Codes
-from ..worlds.emoji.token_posterior import BETWEEN, TokenPosterior
+from ..worlds.emoji.token_posterior import TokenPosterior
 from ..worlds.emoji.world import EmojiWorld
-from ..worlds.scene import Caption, Scene
 from .checkpoints import load_training_state, save_training_state
+from .emoji_batches import Batch, Scenes, cross_entropy, target_entropy
 from .emoji_start import start_from_shapes
 from .factored_tables import FactoredTables, code_parts
 from .muon import Muon
 from .trajectories import TrajectoryStates
-from .transformer import CAPTION_DROPOUT, MovingAverage, builtin_config, mask_cells, object_cells, written_out_attention
+from .transformer import MovingAverage, builtin_config, written_out_attention
 from .workers import Workers
 
-CATEGORY_SHARES = {"single": 0.05, "two": 0.17, "counting": 0.36, "color": 0.07, "position": 0.13, "attribution": 0.22}
 BLOCK_RATE, PART_RATE, OWN_RATE = 0.006, 3e-3, 1e-3
 HEAD_STEPS = 100
 """Steps in which the head alone learns: to begin with it fits neither the network nor the codes."""
-
-
-@dataclass
-class Batch:
-    """Known cells [B, N] (-1 = masked), texts [B, 24], and the sparse targets of the masked cells that are kept.
-
-    kept [n]: the cells that the network sees at all; the others count as masked, and nothing is asked of them.
-    rows: which of the masked and kept cells, row-major over the batch, each of the codes [E] with its share belongs to.
-    """
-
-    texts: Tensor
-    masked: Tensor
-    kept: Tensor
-    rows: Tensor
-    codes: Tensor
-    shares: Tensor
 
 
 class EmojiNetwork(nn.Module):
@@ -135,96 +117,6 @@ class Optimizers:
         """Restore the state of both optimizers."""
         self.muon.load_state_dict(state["muon"])
         self.adamw.load_state_dict(state["adamw"])
-
-
-class Scenes:
-    """Random batches of the world with their exact targets."""
-
-    def __init__(self, world: EmojiWorld, posterior: TokenPosterior, layout: BuiltinLayout, rng: np.random.Generator):
-        self.world, self.posterior, self.layout, self.rng = world, posterior, layout, rng
-
-    def captions(self, count: int) -> list[tuple[Scene, Caption]]:
-        """Scenes with captions in the shares of CATEGORY_SHARES."""
-        return [self.world.sample_with_caption(self.rng, category) for category in self._categories(count)]
-
-    def some_captions(self, count: int) -> list[tuple[Scene, Caption | None]]:
-        """Scenes of which some have no caption; only those show combinations that no caption may name.
-
-        So every code is seen, and what is held out is a combination of words.
-        """
-        drawn: list[tuple[Scene, Caption | None]] = []
-        for category in self._categories(count):
-            if self.rng.random() < CAPTION_DROPOUT:
-                drawn.append((self.world.sample(self.rng, category, unnamed=True), None))
-            else:
-                drawn.append(self.world.sample_with_caption(self.rng, category))
-        return drawn
-
-    def _categories(self, count: int) -> np.ndarray:
-        return self.rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values()))
-
-    def kept_cells(self, share: float) -> np.ndarray:
-        """Random cells [n], ascending: a share of those at places, and half that share of the others."""
-        likely = np.full(self.layout.height * self.layout.width, share)
-        if share < 1:
-            likely[BETWEEN] /= 2
-        return (self.rng.random(len(likely)) < likely).nonzero()[0]
-
-    def random_masks(self, count: int, share: float = 1.0) -> Batch:
-        """Scenes with a random part masked, of which the network sees a share; some captions are dropped."""
-        pairs = self.some_captions(count)
-        scenes, captions = [scene for scene, _ in pairs], [caption for _, caption in pairs]
-        indices = torch.from_numpy(np.stack([self.posterior.tokens(scene) for scene in scenes]))
-        objects = object_cells(scenes, captions, self.layout.height, self.layout.width)
-        masked = mask_cells(indices, self.layout.height, self.rng, objects)
-        return self.batch(scenes, captions, masked.numpy(), self.kept_cells(share), indices.numpy())
-
-    def batch(self, scenes: list[Scene], captions: list[Caption | None], masked: np.ndarray, seen: np.ndarray,
-              indices: np.ndarray | None = None) -> Batch:
-        """The targets of masked [B, N] where cells `seen` are kept; rows that no scene fits are left out.
-
-        indices [B, N]: needed where there is no caption.
-        """
-        keeps = np.zeros(masked.shape[1], bool)
-        keeps[seen] = True
-        masked = np.where(keeps, masked, -1)
-        texts, kept, start = [], [], 0
-        rows: list[np.ndarray] = []
-        codes: list[np.ndarray] = []
-        shares: list[np.ndarray] = []
-        for i, (scene, caption) in enumerate(zip(scenes, captions)):
-            free = (masked[i] < 0) & keeps
-            numbers = np.cumsum(free) - 1 + start
-            if caption is None and indices is not None:
-                cells = free.nonzero()[0]
-                part = (numbers[cells], indices[i, cells], np.ones(len(cells)))
-            elif caption is not None:
-                entries = self.posterior.entries(scene, caption, masked[i])
-                if entries is None:
-                    continue
-                asked = keeps[entries.cells]
-                part = (numbers[entries.cells[asked]], entries.codes[asked], entries.shares[asked])
-            start += int(free.sum())
-            kept.append(i)
-            texts.append(self.layout.encode_text(caption.text if caption else ""))
-            for parts, values in zip((rows, codes, shares), part):
-                parts.append(values)
-        joined = [torch.from_numpy(np.concatenate(parts)) for parts in (rows, codes, shares)]
-        return Batch(torch.tensor(texts), torch.from_numpy(masked[kept]), torch.from_numpy(seen), joined[0], joined[1],
-                     joined[2].float())
-
-
-def cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean cross-entropy of logits [M, K] against the batch's sparse targets."""
-    wanted = (logits[batch.rows, batch.codes] * batch.shares).sum()
-    return (logits.logsumexp(-1).sum() - wanted) / len(logits)
-
-
-def target_entropy(batch: Batch, codebook_size: int) -> float:
-    """Mean entropy of the targets: the least cross-entropy there can be."""
-    keys, inverse = torch.unique(batch.rows * codebook_size + batch.codes, return_inverse=True)
-    merged = torch.zeros(len(keys)).index_add_(0, inverse, batch.shares)
-    return float(-(merged * merged.clamp_min(1e-12).log()).sum() / (batch.masked[:, batch.kept] < 0).sum())
 
 
 def learning_rate_scale(progress: float, step: int) -> float:

@@ -21,7 +21,8 @@ from ..worlds.scene import Caption, Scene
 from .transformer import MovingAverage, written_out_attention
 
 if TYPE_CHECKING:
-    from .emoji_transformer import Batch, EmojiNetwork, Scenes
+    from .emoji_batches import Batch, Scenes
+    from .emoji_transformer import EmojiNetwork
 
 SAMPLERS = ("baseline", "halton", "ladr")
 STEPS = (12, 40)

@@ -51,6 +51,7 @@ class TokenPosterior:
         self.codes, self.backgrounds = codes, tuple(codes.backgrounds)
         self._empty = np.stack([codes.backgrounds[name] for name in self.backgrounds])  # [V, N]
         self._empty_at_places = self._empty[:, PLACE_CELLS]  # [V, P, 16]
+        self.background_codes = np.unique(self._empty)
         self._shown = {
             key: np.where(sprite == EMPTY, self._empty_at_places, sprite) for key, sprite in codes.sprites.items()
         }  # [V, P, 16] each
