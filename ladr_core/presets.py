@@ -33,13 +33,14 @@ class Preset:
         return SamplerSetup(self.sampler, self.settings, self.rescue)
 
 
-def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.5) -> Preset:
+def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.0,
+          top_p: float = 0.9) -> Preset:
     """A preset of LADR: open cells first, cells chosen before their tokens are drawn, a high floor for the rescue."""
     return Preset(
         name,
         meaning,
         settings=SamplerSettings(
-            steps=steps, cfg=cfg, choose_then_sample=True, cell_order="open_first"
+            steps=steps, cfg=cfg, top_p=top_p, choose_then_sample=True, cell_order="open_first"
         ),
         rescue=RescueSettings(radius=radius, rescue_floor=0.95),
     )
@@ -70,8 +71,10 @@ PRESETS: dict[str, Preset] = {
             sampler="lumina-dimoo",
             settings=SamplerSettings(steps=64, cfg=3.5, choice_temperature=1.0, image_cfg=5.0),
         ),
-        _ladr("lumina-dimoo-ladr", "Lumina-DiMOO with LADR, not measured on it", steps=16, radius=2, cfg=5.0),
-        _ladr("mmada-ladr", "MMaDA with LADR, not measured on it", steps=12, radius=2, cfg=4.5),
+        _ladr("lumina-dimoo-ladr", "Lumina-DiMOO with LADR, not measured on it", steps=16, radius=2,
+              cfg=5.0, top_p=1.0),
+        _ladr("mmada-ladr", "MMaDA with LADR, not measured on it", steps=12, radius=2, cfg=4.5,
+              top_p=1.0),
         Preset(
             "mmada",
             "MMaDA as its authors draw",

@@ -56,7 +56,7 @@ def setups(sampler: str) -> dict[str, SamplerSetup]:
     """The sampler without cache and with each value of the refresh."""
     balanced = PRESETS["balanced"].setup
     if sampler != "ladr balanced":
-        settings = SamplerSettings(steps=64, cfg=balanced.settings.cfg, choice_temperature=3.0, choose_then_sample=True)
+        settings = replace(balanced.settings, cell_order=SamplerSettings().cell_order, choice_temperature=3.0)
         balanced = SamplerSetup("baseline", settings)
     found = {PLAIN: balanced}
     for refresh in REFRESHES:

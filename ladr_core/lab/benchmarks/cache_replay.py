@@ -35,6 +35,7 @@ from ...settings import KV_CACHE_REFRESH, SamplerSettings
 from ...token_grid import MASKED, TokenGrid
 from ..documents.result_files import preset_values
 from ..oracles.command_line import ORACLES
+from ..oracles.contestants import exact
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "kv_cache_replay.json"
 EMOJI_PROMPTS = ("a banana", "a lion and a backpack", "a red car", "four foxes", "a pink sailboat and a purple apple")
@@ -43,19 +44,19 @@ PROMPT_TOKENS = 64
 CODES = 256  # of the reduced transformers, whose head then has about the share of a step that it has at full size
 
 
-def balanced(**values: Any) -> SamplerSetup:
-    """LADR's preset balanced with other values of the sampler."""
-    setup = PRESETS["balanced"].setup
-    return replace(setup, settings=replace(setup.settings, **values))
+def balanced(steps: int = PRESETS["balanced"].settings.steps) -> SamplerSetup:
+    """LADR's preset balanced on an oracle, with other steps."""
+    setup = exact(PRESETS["balanced"].setup)
+    return replace(setup, settings=replace(setup.settings, steps=steps))
 
 
 # Name: the network and how many cells it has a side, the oracle whose grids it sees, the sampler.
 CASES: dict[str, tuple[str, int, str, SamplerSetup]] = {
-    "Lumina-DiMOO 1024 x 1024, LADR on scenes": ("lumina-dimoo", 64, "structured 64", balanced(cfg=1.0)),
+    "Lumina-DiMOO 1024 x 1024, LADR on scenes": ("lumina-dimoo", 64, "structured 64", balanced()),
     "Lumina-DiMOO 1024 x 1024, LADR with 16 steps on texture": ("lumina-dimoo", 64, "texture 64",
-        balanced(cfg=1.0, steps=16)),
+        balanced(16)),
     "Lumina-DiMOO 1024 x 1024, baseline 64 steps": ("lumina-dimoo", 64, "texture 64", BASELINE),
-    "MMaDA 512 x 512, LADR 12 steps on texture": ("mmada", 32, "texture 32", balanced(cfg=1.0, steps=12)),
+    "MMaDA 512 x 512, LADR 12 steps on texture": ("mmada", 32, "texture 32", balanced(12)),
 }  # fmt: skip
 
 

@@ -26,7 +26,10 @@ from ..evaluation.statistics import wilson
 from ..evaluation.verdict import shows_scene
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "picture_speed.json"
+GUIDANCE = 1.5
+"""Scale of the published procedure, which always has guidance (docs/results/tuning_cfg.json)."""
 PROCEDURE, LADR, CACHED = "lumina-dimoo, 64 steps", "ladr balanced", "ladr balanced, kv_cache"
+GUIDED = f"ladr balanced, cfg {GUIDANCE}"
 
 
 def configurations() -> dict[str, SamplerSetup]:
@@ -36,16 +39,18 @@ def configurations() -> dict[str, SamplerSetup]:
     def changed(**values: Any) -> SamplerSetup:
         return replace(balanced, settings=replace(balanced.settings, **values))
 
-    settings = SamplerSettings(steps=64, cfg=balanced.settings.cfg)
+    published = SamplerSettings(steps=64, cfg=GUIDANCE, choice_temperature=3.0)
+    plain = replace(balanced.settings, cell_order=SamplerSettings().cell_order)
     return {
-        PROCEDURE: SamplerSetup("lumina-dimoo", replace(settings, choice_temperature=3.0)),
-        "baseline, 64 steps": SamplerSetup("baseline", replace(settings, choose_then_sample=True)),
+        PROCEDURE: SamplerSetup("lumina-dimoo", published),
+        PROCEDURE + ", cfg 1": SamplerSetup("lumina-dimoo", replace(published, cfg=1.0)),
+        "baseline, 64 steps": SamplerSetup("baseline", plain),
         "ladr quality": PRESETS["quality"].setup,
         LADR: balanced,
         "ladr fast": PRESETS["fast"].setup,
         CACHED: changed(kv_cache=True),
-        "ladr balanced, cfg_end 0.5": changed(cfg_end=0.5),
-        "ladr balanced, cfg 1": changed(cfg=1.0),
+        GUIDED: changed(cfg=GUIDANCE),
+        GUIDED + ", cfg_end 0.5": changed(cfg=GUIDANCE, cfg_end=0.5),
     }
 
 

@@ -10,7 +10,7 @@ from ..benchmarks.cache_gain import PLAIN
 from ..benchmarks.cache_replay import OUTPUT as REPLAY
 from ..benchmarks.cost_growth import OUTPUT as GROWTH
 from ..benchmarks.cost_growth import PUBLISHED
-from ..benchmarks.picture_speed import LADR
+from ..benchmarks.picture_speed import GUIDED, LADR
 from ..benchmarks.picture_speed import OUTPUT as PICTURES
 from ..oracles.finish import OUTPUT as FINISH
 from .result_files import earlier_values, read
@@ -136,14 +136,14 @@ def tried_section(table: Table) -> str:
     if PICTURES.is_file():
         entries = read(PICTURES)["batch"]
         for name, words in (
-            ("ladr balanced, cfg_end 0.5", "guidance over the first half only"),
-            ("ladr balanced, cfg 1", "no guidance at all; it costs quality, see `tuning_cfg`"),
+            (GUIDED, "guidance"),
+            (GUIDED + ", cfg_end 0.5", "guidance over the first half only"),
         ):
             if name in entries:
                 ratio = entries[name]["times_faster_than"][LADR]["processor"]
                 lines.append(
-                    f"- `{name.rpartition(', ')[2]}` ({words}): {ratio['median']:.2f} times ({ratio['least']:.2f}-"
-                    f"{ratio['most']:.2f}) as fast as LADR with guidance."
+                    f"- `{name.partition(', ')[2]}` ({words}): {ratio['median']:.2f} times ({ratio['least']:.2f}-"
+                    f"{ratio['most']:.2f}) as fast as LADR without guidance."
                 )
     if GAIN.is_file():
         for sampler, entry in read(GAIN).items():

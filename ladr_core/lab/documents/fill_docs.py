@@ -13,8 +13,17 @@ from pathlib import Path
 from ...presets import PRESETS, changed_values
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 from .compared_tables import compared_tables, on_top_table, search_table
+from .conditionals_table import conditionals_table
 from .result_files import RESULTS, rate, read, table
-from .score_tables import measured_presets, oracle_gain, oracle_table, oracles_table, score_gain, scores_table
+from .score_tables import (
+    measured_presets,
+    network_words,
+    oracle_gain,
+    oracle_table,
+    oracles_table,
+    score_gain,
+    scores_table,
+)
 
 DOCS = RESULTS.parent
 README = DOCS.parent / "README.md"
@@ -23,7 +32,7 @@ DEMO = RESULTS / "demo" / "demo.json"
 
 
 def demo_caption() -> str:
-    """The words under the picture."""
+    """The words under the picture, and what the benchmark adds to it."""
     demo = read(DEMO)
     first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
     pictures = first["pictures"]
@@ -31,7 +40,7 @@ def demo_caption() -> str:
         f"Upper row: baseline, {first['nfe']:.0f} network evaluations and {first['seconds']:.1f} s for {len(pictures)} "
         f"pictures. Lower row: LADR (preset {demo['preset']}), {last['nfe']:.0f} and {last['seconds']:.1f} s. Built-in "
         f"model, seed {pictures[0]['seed']} for all, {demo['machine']['cpu']}, {demo['device']}; `make demo` draws "
-        "them again."
+        f"them again.\n{network_words()}"
     )
 
 
@@ -169,6 +178,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "oracle": oracle_table,
     "compared": compared_tables,
     "on_top": on_top_table,
+    "conditionals": conditionals_table,
     "search": search_table,
     "memory": memory_table,
     "speed": speed_table,

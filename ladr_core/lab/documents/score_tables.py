@@ -108,6 +108,24 @@ def _preset_scores() -> list[str]:
     return lines
 
 
+def network_words() -> str:
+    """What few evaluations cost on the emoji network: the baseline at all its steps, and the presets."""
+    result, measured = read(SCORES), measured_presets()
+    plain = [entry for entry in result["configurations"] if entry["values"]["sampler"] == "baseline"]
+    baseline = [
+        f"{100 * entry['overall']['value']:.1f} % with {entry['nfe']:.0f}"
+        for entry in sorted(plain, key=lambda entry: -entry["nfe"])
+    ]
+    presets = [
+        f"`{name}` {100 * entry['overall']['value']:.1f} % with {entry['nfe']:.1f}" for name, entry in measured.items()
+    ]
+    return (
+        f"Right pictures of {result['prompts'] * result['repetitions']} a row, emoji model, by evaluations: "
+        f"baseline {', '.join(baseline)}; LADR {', '.join(presets)}. "
+        "[Where LADR wins, ties and loses](docs/how_it_compares.md)"
+    )
+
+
 def is_rival(other: dict[str, Any], entry: dict[str, Any]) -> bool:
     """Whether another configuration costs about as many evaluations as this one."""
     return 0.75 < other["nfe"] / entry["nfe"] < 1.34

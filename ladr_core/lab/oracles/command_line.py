@@ -12,6 +12,7 @@ import torch
 
 from ...command_line import OneSentenceParser
 from ...command_line.machine import describe_machine
+from ...sampler_setup import SamplerSetup
 from .contestants import contestants, values_of
 from .contract import Oracle
 from .measure import STARTS, OracleRow, measure
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="first seed (default 0)")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
-    rows = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
+    rows = known_rows(args.out)
     for name in args.oracles:
         oracle = ORACLES[name]()
         images = args.scenes if name.startswith("structured") else args.textures
@@ -59,6 +60,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write(args.out, rows)
                 print(line(row), flush=True)
     return 0
+
+
+def known_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows that a result file holds already; none where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+
+
+def measure_once(path: Path, rows: list[dict[str, Any]], key: dict[str, Any], oracle: Oracle, setup: SamplerSetup,
+                 seeds: range) -> dict[str, Any]:
+    """The row of the key, measured unless it is among the rows; a new one is added to them and to the file."""
+    for row in rows:
+        if holds(row, key):
+            return row
+    row = key | summary(measure(oracle, setup, seeds))
+    rows.append(row)
+    write(path, rows)
+    print(*key.values(), row["nfe"][0], row["valid"][0], (row["divergence"] or [""])[0], flush=True)
+    return row
 
 
 def holds(row: dict[str, Any], key: dict[str, Any]) -> bool:

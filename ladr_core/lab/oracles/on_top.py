@@ -7,7 +7,6 @@ than the cosine's: square takes few cells early as the cosine does, the others t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,10 +19,9 @@ from torch import Tensor
 from ...command_line import OneSentenceParser
 from ...sampler_setup import SamplerSetup
 from ...settings import MASK_SCHEDULES
-from .command_line import holds, summary, write
+from .command_line import known_rows, measure_once
 from .contestants import contestants
 from .contract import Oracle, OracleRun, Verdict
-from .measure import measure
 from .structured import StructuredOracle
 from .texture import QuadtreeTexture
 
@@ -93,14 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--textures", type=int, default=8, help="textures per row (default 8)")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
-    rows = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
+    rows = known_rows(args.out)
     for idea, value, sampler, oracle, setup, images in trials(args.scenes, args.textures):
         key = {"idea": idea, "value": value, "sampler": sampler, "oracle": oracle.name, "seed": 0, "images": images}
-        if any(holds(row, key) for row in rows):
-            continue
-        row = key | summary(measure(oracle, setup, range(images)))
-        rows.append(row)
-        write(args.out, rows)
-        divergence = (row["divergence"] or [float("nan")])[0]
-        print(idea, value, sampler, oracle.name, row["nfe"][0], row["valid"][0], divergence, flush=True)
+        measure_once(args.out, rows, key, oracle, setup, range(images))
     return 0

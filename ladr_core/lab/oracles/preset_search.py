@@ -21,10 +21,9 @@ from ...command_line import OneSentenceParser
 from ...command_line.machine import describe_machine
 from ...sampler_setup import SamplerSetup
 from ...settings import CELL_ORDERS, RescueSettings
-from .command_line import holds, summary, write
+from .command_line import known_rows, measure_once
 from .contestants import ladr, simple
 from .contract import Oracle
-from .measure import measure
 from .structured import StructuredOracle
 from .texture import QuadtreeTexture
 
@@ -90,18 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
     scenes, texture = StructuredOracle(), QuadtreeTexture(6)
-    rows = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
+    rows = known_rows(args.out)
 
     def row_of(oracle: Oracle, setup: SamplerSetup, values: dict[str, Any], first: int, count: int) -> dict[str, Any]:
         key = {"oracle": oracle.name, "values": values, "seed": first, "images": count}
-        for row in rows:
-            if holds(row, key):
-                return row
-        row = key | summary(measure(oracle, setup, range(first, first + count)))
-        rows.append(row)
-        write(args.out, rows)
-        print(oracle.name, values, row["nfe"][0], row["valid"][0], (row["divergence"] or [""])[0], flush=True)
-        return row
+        return measure_once(args.out, rows, key, oracle, setup, range(first, first + count))
 
     def texture_of(values: Values) -> float:
         row = row_of(texture, values.setup, asdict(values), TUNING, args.textures)

@@ -6,6 +6,7 @@ that no scene fits, because a mistake lies in them, are dropped.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
 from ...models.llada import LLaDATransformer
+from ...presets import PRESETS
 from ...sampling import ImageRequest, RunCallbacks, SamplerSetup, StepEvent, sample_tokens
 from ...settings import SamplerSettings
 from ..worlds.scene import Caption, Scene
@@ -27,9 +29,19 @@ if TYPE_CHECKING:
 SAMPLERS = ("baseline", "halton", "ladr")
 STEPS = (12, 40)
 """Fewest and most steps of a run."""
+RADII = (1, 2, 8)
 STATES_PER_RUN = 6
 MOST_MASKED = 0.97
 """The first states of all runs are alike: kept is one in which fewer cells than this share are masked."""
+
+
+def random_setup(rng: np.random.Generator) -> SamplerSetup:
+    """One of SAMPLERS with the presets' values, but for steps and radius, which are random."""
+    sampler, preset = SAMPLERS[rng.integers(len(SAMPLERS))], PRESETS["balanced"]
+    settings = replace(preset.settings, steps=int(rng.integers(STEPS[0], STEPS[1] + 1)))
+    if sampler != "ladr":
+        settings = replace(settings, cell_order=SamplerSettings().cell_order)
+    return SamplerSetup(sampler, settings, replace(preset.rescue, radius=int(rng.choice(RADII))))
 
 
 class _Tokenizer(nn.Module):
@@ -66,11 +78,10 @@ class TrajectoryStates:
             seen.append(event.codebook_indices.clone())
 
         model = self._current()
-        sampler = SAMPLERS[rng.integers(len(SAMPLERS))]
-        settings = SamplerSettings(steps=int(rng.integers(STEPS[0], STEPS[1] + 1)), cfg=1.0)
+        setup = random_setup(rng)
         request = ImageRequest([Prompt(caption.text) for _, caption in pairs], [Prompt("")] * count, model.default_grid,
                                [int(seed) for seed in rng.integers(2**31, size=count)])  # fmt: skip
-        sample_tokens(model, request, SamplerSetup(sampler, settings), callbacks=RunCallbacks(on_step=keep))
+        sample_tokens(model, request, setup, callbacks=RunCallbacks(on_step=keep))
         cells = layout.height * layout.width
         for row, (scene, caption) in enumerate(pairs):
             for step in rng.permutation(len(seen))[:STATES_PER_RUN]:
