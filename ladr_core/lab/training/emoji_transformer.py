@@ -126,7 +126,7 @@ def learning_rate_scale(progress: float, step: int) -> float:
 
 def train_emoji(world: EmojiWorld, codes: Codes, codebook_size: int, folder: Path, *, minutes: float, batch: int = 32,
                 seed: int = 0, save_minutes: float = 0.5, width: int = 128, layers: int = 6, shapes=None,
-                share: float = 0.35, whole_from: float = 0.85, trajectories: float = 0.0,
+                share: float = 0.35, whole_from: float = 0.95, trajectories: float = 0.0,
                 workers: Workers | None = None) -> None:
     """Train (or go on training) in `folder` until the first worker has spent `minutes` of processor time in all.
 
