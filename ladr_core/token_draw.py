@@ -156,7 +156,8 @@ def restrict(probabilities: Tensor, top_k: int, top_p: float) -> Tensor:
 
 def _least_kept(probabilities: Tensor, most: int, top_p: float) -> tuple[Tensor, Tensor]:
     """Least probability [M, 1] that stays when at most `most` do, and whether those reach top_p, bool [M]."""
-    highest = probabilities.topk(most, dim=-1).values
+    whole = most == probabilities.shape[-1]
+    highest = (probabilities.sort(descending=True) if whole else probabilities.topk(most)).values
     total = highest.cumsum(dim=-1)
     kept = (total - highest < top_p).sum(dim=-1, keepdim=True).clamp_min(1)
     return highest.gather(-1, kept - 1), total[:, -1] >= top_p

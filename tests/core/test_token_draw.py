@@ -107,6 +107,17 @@ def test_top_k_and_top_p():
     assert torch.equal(restrict(p, 0, 1.0), p) and torch.equal(restrict(p, 9, 1.0), p)
 
 
+@pytest.mark.parametrize("flatness", [0.3, 3.0, 30.0])
+@pytest.mark.parametrize("top_p", [0.0, 0.5, 0.9, 0.999])
+def test_top_p_keeps_the_smallest_set_that_reaches_it(flatness, top_p):
+    p = torch.randn(40, 1000, generator=torch.Generator().manual_seed(3)).div(flatness).softmax(-1)
+    kept = restrict(p, 0, top_p)
+    for row, left in zip(p, kept):
+        assert torch.equal(left[left > 0], row[left > 0])
+        assert float(left.sum()) >= top_p - 1e-5 and row[left > 0].min() >= row[left == 0].max()
+        assert int((left > 0).sum()) == 1 or float(left.sum() - row[left > 0].min()) < top_p + 1e-5
+
+
 def test_parts_give_the_same_as_the_whole(monkeypatch):
     logits = torch.randn(37, 5)
     whole = draw_all(InverseCdfDraw(needs_entropy=True), logits, PerImageNoise([3]))

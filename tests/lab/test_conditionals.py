@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawn_sprites import drawn_sprites
 
-from ladr_core.lab.evaluation.conditionals import CELLS, network_probabilities, row, states
+from ladr_core.lab.evaluation.conditionals import CELLS, compared, network_probabilities, states
 from ladr_core.lab.worlds.emoji.codes import assign_codes
 from ladr_core.lab.worlds.emoji.token_posterior import TokenPosterior
 from ladr_core.lab.worlds.emoji.world import EmojiWorld
@@ -27,9 +27,9 @@ def test_nothing_belongs_where_all_things_are_there_and_as_many_as_are_hidden_el
 def test_the_exact_probabilities_have_divergence_0_and_others_more():
     exact = np.array([[0.0, 0.25, 1.0], [0.5, 0.0, 0.0]])
     known = np.where([[True, True, True], [True, False, False]], exact, np.nan)
-    assert row(exact, known)["places"] == 4
-    assert row(exact, known)["divergence"] == pytest.approx(0, abs=1e-4)
-    assert row(exact, np.full((2, 3), 0.5))["divergence"] > 0.3
+    assert compared(exact, known)["places"] == 4
+    assert compared(exact, known)["divergence"] == pytest.approx(0, abs=1e-4)
+    assert compared(exact, np.full((2, 3), 0.5))["divergence"] > 0.3
 
 
 def test_the_network_is_asked_at_the_open_places_alone():

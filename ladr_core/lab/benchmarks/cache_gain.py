@@ -54,14 +54,14 @@ def counted_places() -> Iterator[list[int]]:
 
 def setups(sampler: str) -> dict[str, SamplerSetup]:
     """The sampler without cache and with each value of the refresh."""
-    balanced = PRESETS["balanced"].setup
+    plain = PRESETS["balanced"].setup
     if sampler != "ladr balanced":
-        settings = replace(balanced.settings, cell_order=SamplerSettings().cell_order, choice_temperature=3.0)
-        balanced = SamplerSetup("baseline", settings)
-    found = {PLAIN: balanced}
+        settings = replace(plain.settings, cell_order=SamplerSettings().cell_order, choice_temperature=3.0)
+        plain = SamplerSetup("baseline", settings)
+    found = {PLAIN: plain}
     for refresh in REFRESHES:
-        settings = replace(balanced.settings, kv_cache=True, kv_cache_refresh=refresh)
-        found[f"kv_cache_refresh {refresh}"] = replace(balanced, settings=settings)
+        settings = replace(plain.settings, kv_cache=True, kv_cache_refresh=refresh)
+        found[f"kv_cache_refresh {refresh}"] = replace(plain, settings=settings)
     return found
 
 

@@ -35,7 +35,7 @@ from ...settings import KV_CACHE_REFRESH, SamplerSettings
 from ...token_grid import MASKED, TokenGrid
 from ..documents.result_files import preset_values
 from ..oracles.command_line import ORACLES
-from ..oracles.contestants import exact
+from ..oracles.contestants import for_oracle
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "kv_cache_replay.json"
 EMOJI_PROMPTS = ("a banana", "a lion and a backpack", "a red car", "four foxes", "a pink sailboat and a purple apple")
@@ -45,8 +45,8 @@ CODES = 256  # of the reduced transformers, whose head then has about the share 
 
 
 def balanced(steps: int = PRESETS["balanced"].settings.steps) -> SamplerSetup:
-    """LADR's preset balanced on an oracle, with other steps."""
-    setup = exact(PRESETS["balanced"].setup)
+    """LADR's preset balanced as an oracle needs it, with other steps."""
+    setup = for_oracle(PRESETS["balanced"].setup)
     return replace(setup, settings=replace(setup.settings, steps=steps))
 
 
@@ -103,19 +103,22 @@ def reduced(side: int, width: int, layers: int, newlines: bool) -> SequenceDenoi
 
 
 @torch.inference_mode()
-def replay(plain: Denoiser, grids: list[Tensor], refresh: float) -> list[dict[str, Any]]:
-    """Seconds of the process of each evaluation without and with the cache, and the places computed."""
+def replay(plain: Denoiser, grids: list[Tensor], refresh: float, guided: bool = True) -> list[dict[str, Any]]:
+    """Seconds of the process of each evaluation without and with the cache, and the places computed.
+
+    guided: with the unconditional branch.
+    """
     cache = with_kv_cache(plain, refresh)
     if not isinstance(plain, SequenceDenoiser) or not isinstance(cache, KVCacheDenoiser):
         raise TypeError("the model has no KV cache")
     rows, found = torch.tensor([0]), []
-    places = sum(len(branch[0].token_ids) for branch in plain._branches)
-    plain.predict(grids[0], rows, guided=True, step=0)  # warms up
+    places = sum(len(branch[0].token_ids) for branch in plain._branches[: 1 + guided])
+    plain.predict(grids[0], rows, guided=guided, step=0)  # warms up
     for step, grid in enumerate(grids):
         seconds, before = [], cache.computed_places
         for denoiser in (plain, cache):
             started = time.process_time()
-            denoiser.predict(grid, rows, guided=True, step=step)
+            denoiser.predict(grid, rows, guided=guided, step=step)
             seconds.append(round(time.process_time() - started, 5))
         found.append({
             "masked": int((grid == MASKED).sum()), "places": places, "computed": cache.computed_places - before,
@@ -135,8 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     cases: dict[str, Any] = {}
 
-    def keep(name: str, network: str, runs: list[tuple[Denoiser, list[Tensor]]]) -> None:
-        pictures = [replay(denoiser, grids, args.refresh) for denoiser, grids in runs]
+    def keep(name: str, network: str, runs: list[tuple[Denoiser, list[Tensor]]], guided: bool = True) -> None:
+        pictures = [replay(denoiser, grids, args.refresh, guided) for denoiser, grids in runs]
         cases[name] = {"network": network, "cells": runs[0][1][0].shape[1], "pictures": pictures}
         sums = [sum(step[key] for run in pictures for step in run) for key in ("seconds", "seconds_with_cache")]
         print(name, [len(run) for run in pictures], sums, round(sums[0] / sums[1], 3), flush=True)
@@ -148,7 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     model = load_model("builtin", torch.device("cpu"))
     bound = [model.bind([Prompt(text)], [Prompt("")], model.default_grid, device="cpu") for text in EMOJI_PROMPTS]
-    keep("emoji model, LADR", model.name, [(own, emoji_grids(model, text)) for own, text in zip(bound, EMOJI_PROMPTS)])
+    runs = [(own, emoji_grids(model, text)) for own, text in zip(bound, EMOJI_PROMPTS)]
+    keep("emoji model, LADR", model.name, runs, guided=PRESETS["balanced"].settings.cfg != 1)
     for name, (network, side, oracle, setup) in CASES.items():
         denoiser = reduced(side, args.width, args.layers, newlines=network == "lumina-dimoo")
         keep(name, network, [(denoiser, oracle_grids(oracle, setup))])

@@ -69,8 +69,8 @@ class RandomLogits:
 
 
 def loop_seconds(side: int, codes: int, images: int, steps: int) -> float:
-    """Seconds of a step of the preset balanced without the network: the least of the first few."""
-    preset = PRESETS["balanced"]
+    """Seconds of a step of LADR with guidance without the network: the least of the first few."""
+    preset = PRESETS["lumina-dimoo-ladr"]
     settings = type(preset.settings)(**{**vars(preset.settings), "steps": steps})
     recipe = find_sampler("ladr").recipe(settings, preset.rescue, {})
     grid, found = TokenGrid(side, side), []

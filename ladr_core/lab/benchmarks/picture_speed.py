@@ -27,7 +27,7 @@ from ..evaluation.verdict import shows_scene
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "picture_speed.json"
 GUIDANCE = 1.5
-"""Scale of the published procedure, which always has guidance (docs/results/tuning_cfg.json)."""
+"""Scale of the published procedure, which always has guidance (docs/results/tuning_guidance.json)."""
 PROCEDURE, LADR, CACHED = "lumina-dimoo, 64 steps", "ladr balanced", "ladr balanced, kv_cache"
 GUIDED = f"ladr balanced, cfg {GUIDANCE}"
 

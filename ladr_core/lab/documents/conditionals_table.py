@@ -23,8 +23,8 @@ def conditionals_table() -> str:
     head = ["scene", "things missing", "exact, %"]
     head += [*(f"cfg {cfg}, %" for cfg in scales), *(f"nats, cfg {cfg}" for cfg in scales)]
     words = (
-        f"{result['states']} states a row, scenes as in training. \"Nats\" is the divergence from the exact "
-        "probability of a thing, a place. [conditionals.json](results/conditionals.json), "
-        "`python -m ladr_core.lab conditionals`."
+        f"{result['states']} states a row, scenes as in training. \"Nats\" is the mean divergence of the "
+        "network's probability from the exact one, over the open places. "
+        "[conditionals.json](results/conditionals.json), `python -m ladr_core.lab conditionals`."
     )
     return table(head, rows) + "\n\n" + words

@@ -83,8 +83,8 @@ def growth_section(table: Table) -> str:
         "cells", "codes", "images", "steps", "prompt", "loop s", "8B evaluation s", "share, %", "GB", "GB, kv_cache",
     ]  # fmt: skip
     return "\n\n".join([
-        "All of a step but the network (guidance, draw, rule, noise, report; LADR balanced, first steps, two "
-        "branches), in seconds of the process on one CPU thread, beside an 8B evaluation **computed** from one "
+        "All of a step but the network (guidance, draw, rule, noise, report; LADR with guidance, first steps, "
+        "two branches), in seconds of the process on one CPU thread, beside an 8B evaluation **computed** from one "
         "layer of the published width. Bytes are what a run reserves beside the layers in 16 bits:",
         table(head, rows, 0),
         _growth(result["rows"]),

@@ -110,7 +110,10 @@ def _preset_scores() -> list[str]:
 
 def network_words() -> str:
     """What few evaluations cost on the emoji network: the baseline at all its steps, and the presets."""
-    result, measured = read(SCORES), measured_presets()
+    measured = measured_presets()
+    if not measured:
+        return "The presets were not measured with the values they have now."
+    result = read(SCORES)
     plain = [entry for entry in result["configurations"] if entry["values"]["sampler"] == "baseline"]
     baseline = [
         f"{100 * entry['overall']['value']:.1f} % with {entry['nfe']:.0f}"

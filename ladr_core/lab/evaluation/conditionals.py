@@ -25,6 +25,7 @@ from ..worlds.emoji.codes import assign_codes
 from ..worlds.emoji.sprites import SPRITE_CELLS
 from ..worlds.emoji.token_posterior import PLACE_CELLS, TokenPosterior
 from ..worlds.emoji.world import PLACES, EmojiWorld
+from .runner import model_fingerprint
 
 CATEGORIES = ("two", "counting", "position", "attribution")
 GUIDANCE = (1.0, 1.5, 2.0)
@@ -75,7 +76,7 @@ def network_probabilities(model: BuiltinDLLM, drawn: Sequence[tuple[Prompt, np.n
     return flat[:, CELLS].numpy()
 
 
-def row(exact: np.ndarray, network: np.ndarray) -> dict[str, float]:
+def compared(exact: np.ndarray, network: np.ndarray) -> dict[str, float]:
     """How the network's probabilities [n, P] of a thing compare with the exact ones at the places that are open."""
     opened = ~np.isnan(network)
     p, q = exact[opened], network[opened].clip(1e-6, 1 - 1e-6)
@@ -92,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, default=EMOJI_WEIGHTS, help="default: the shipped ones")
     parser.add_argument("--states", type=int, default=96, help="states per row (default 96)")
     args = parser.parse_args(arguments)
+    if args.states < 1:
+        parser.error(f"--states: got {args.states}; allowed: 1 or more.")
     torch.set_num_threads(1)
     world, model = EmojiWorld(), load_builtin(args.weights)
     posterior = TokenPosterior(assign_codes(world.sprites))
@@ -102,8 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exact = np.stack([probabilities for _, _, probabilities in drawn])
             for cfg in GUIDANCE:
                 network = network_probabilities(model, drawn, cfg, posterior.background_codes)
-                rows.append({"category": category, "hidden": hidden, "cfg": cfg, **row(exact, network)})
+                rows.append({"category": category, "hidden": hidden, "cfg": cfg, **compared(exact, network)})
                 print(json.dumps(rows[-1]), flush=True)
-    result = {"machine": describe_machine(), "states": args.states, "rows": rows}
+    result = {
+        "machine": describe_machine(), "model": model_fingerprint(model), "states": args.states, "rows": rows,
+    }  # fmt: skip
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -46,7 +46,7 @@ def ladr(steps: int, radius: int, order: str = "halton", **rescue: Any) -> Sampl
     return SamplerSetup("ladr", settings, RescueSettings(radius=radius, **rescue))
 
 
-def exact(setup: SamplerSetup) -> SamplerSetup:
+def for_oracle(setup: SamplerSetup) -> SamplerSetup:
     """A network's sampler as an oracle needs it: without guidance, and with no improbable codes to cut off."""
     return replace(setup, settings=replace(setup.settings, cfg=1.0, top_p=1.0))
 
@@ -69,8 +69,8 @@ def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
     found["threshold 0.98"] = simple("threshold", options={"threshold": 0.98})
     for name in ("quality", "balanced", "fast"):
         preset = PRESETS[name]
-        found[f"ladr {name}"] = exact(preset.setup)
-        settings = replace(exact(preset.setup).settings, cell_order="least_confident")
+        found[f"ladr {name}"] = for_oracle(preset.setup)
+        settings = replace(for_oracle(preset.setup).settings, cell_order="least_confident")
         rescue = replace(preset.rescue, rescue_floor=0.5)
         found[f"ladr {name}, least confident first"] = SamplerSetup("ladr", settings, rescue)
     balanced = found["ladr balanced"]

@@ -32,7 +32,7 @@ from ..evaluation.prompts import evaluation_prompts
 from ..evaluation.runner import judged_world, to_pictures
 from ..evaluation.verdict import shows_scene
 from .command_line import ORACLES, mean, share
-from .contestants import exact
+from .contestants import for_oracle
 from .contract import Oracle
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "finish_early.json"
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only_network", action="store_true", help="keep what the file has of the oracles")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    setup, rows = exact(PRESETS["balanced"].setup), []
+    setup, rows = for_oracle(PRESETS["balanced"].setup), []
 
     def keep(new: list[dict[str, Any]]) -> None:
         rows.extend(new)

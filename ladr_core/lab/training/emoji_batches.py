@@ -1,6 +1,7 @@
 """Batches for the emoji model's training: scenes, masks, exact targets, and the loss on them.
 
-Half of the masks are random (see `transformer.mask_cells`), half leave whole places open (see `place_masks`).
+Half of the masks are random (see `transformer.mask_cells`); the others, where a scene has a caption, leave whole
+places open (see `place_masks`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .transformer import CAPTION_DROPOUT, mask_cells, object_cells
 
 CATEGORY_SHARES = {"single": 0.05, "two": 0.17, "counting": 0.36, "color": 0.07, "position": 0.13, "attribution": 0.22}
 PLACE_MASKS = 0.5
-"""Share of the random masks that leave whole places open."""
+"""Share of the scenes with a caption whose masks leave whole places open."""
 LEAST_CELLS = 8
 """Masked cells below which a scene counts less."""
 
@@ -68,9 +69,9 @@ class Scenes:
         return self.rng.choice(list(CATEGORY_SHARES), count, p=list(CATEGORY_SHARES.values()))
 
     def kept_cells(self, share: float) -> np.ndarray:
-        """Random cells [n], ascending: a share of those at places, and half that share of the others.
+        """Random cells [n], ascending: a share of a place's, the same of all places, and half that share of the others.
 
-        The same cells of every place, so that places can be counted by their cells as in a whole picture.
+        So places can be counted by their cells as in a whole picture.
         """
         likely = np.full(self.layout.height * self.layout.width, float(share))
         if share < 1:

@@ -15,9 +15,10 @@ from ..worlds.scene import Scene
 KNOWN_BETWEEN = 0.75
 """Share of the masks in which all cells that belong to no place are known."""
 WHOLE_PLACES = 0.6
-"""Share of the decided places of which all cells are known; of the others a random part, at least one."""
+"""Share of the decided places of which all cells are known; of the others 1 to 16 cells are."""
 ALL_THERE = 0.3
-"""Share of the masks that leave only empty places open: whether another thing belongs there is hardest to learn."""
+"""Least share of the masks that leave only empty places open, others do by chance: whether another thing belongs there
+is hardest to learn."""
 
 
 def open_places(scene: Scene, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -27,8 +28,8 @@ def open_places(scene: Scene, indices: np.ndarray, rng: np.random.Generator) -> 
     opened: list[int] = []
     all_there = rng.random() < ALL_THERE
     while not opened:
-        for places, closed in ((filled.nonzero()[0], all_there), ((~filled).nonzero()[0], False)):
-            opened += list(rng.permutation(places)[: 0 if closed else rng.integers(len(places) + 1)])
+        for places, keep_all in ((filled.nonzero()[0], all_there), ((~filled).nonzero()[0], False)):
+            opened += list(rng.permutation(places)[: 0 if keep_all else rng.integers(len(places) + 1)])
     if rng.random() > KNOWN_BETWEEN:
         masked[BETWEEN[rng.random(len(BETWEEN)) < rng.random()]] = -1
     for place, cells in enumerate(PLACE_CELLS):

@@ -38,7 +38,7 @@ MOST_MASKED = 0.97
 def random_setup(rng: np.random.Generator) -> SamplerSetup:
     """One of SAMPLERS with the presets' values, but for steps and radius, which are random."""
     sampler, preset = SAMPLERS[rng.integers(len(SAMPLERS))], PRESETS["balanced"]
-    settings = replace(preset.settings, steps=int(rng.integers(STEPS[0], STEPS[1] + 1)))
+    settings = replace(preset.settings, cfg=1.0, steps=int(rng.integers(STEPS[0], STEPS[1] + 1)))
     if sampler != "ladr":
         settings = replace(settings, cell_order=SamplerSettings().cell_order)
     return SamplerSetup(sampler, settings, replace(preset.rescue, radius=int(rng.choice(RADII))))

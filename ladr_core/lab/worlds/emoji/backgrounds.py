@@ -16,7 +16,7 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "sky": ("in the sky",),
     "sea": ("on the sea", "at sea"),
     "meadow": ("on a meadow", "on the meadow"),
-    "night": ("at night", "in the night"),
+    "night": ("at night", "in the night", "in the night sky", "under the night sky"),
     "sand": ("on the sand", "on sand"),
     "snow": ("in the snow", "on snow"),
     "room": ("in a room", "in the room"),
