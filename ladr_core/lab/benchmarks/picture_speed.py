@@ -29,6 +29,7 @@ OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "picture_spe
 GUIDANCE = 1.5
 """Scale of the published procedure, which always has guidance (docs/results/tuning_guidance.json)."""
 PROCEDURE, LADR, CACHED = "lumina-dimoo, 64 steps", "ladr balanced", "ladr balanced, kv_cache"
+QUALITY = "ladr quality"
 GUIDED = f"ladr balanced, cfg {GUIDANCE}"
 
 
@@ -45,7 +46,7 @@ def configurations() -> dict[str, SamplerSetup]:
         PROCEDURE: SamplerSetup("lumina-dimoo", published),
         PROCEDURE + ", cfg 1": SamplerSetup("lumina-dimoo", replace(published, cfg=1.0)),
         "baseline, 64 steps": SamplerSetup("baseline", plain),
-        "ladr quality": PRESETS["quality"].setup,
+        QUALITY: PRESETS["quality"].setup,
         LADR: balanced,
         "ladr fast": PRESETS["fast"].setup,
         CACHED: changed(kv_cache=True),

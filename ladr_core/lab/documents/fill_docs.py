@@ -45,9 +45,9 @@ def demo_caption() -> str:
 
 
 def gains() -> str:
-    """What the pack gains, in five lines."""
+    """What the pack gains, a line each."""
     from ..benchmarks import card_memory, reference_memory
-    from . import speed_tables
+    from . import picture_tables, speed_tables
 
     demo = read(DEMO)
     first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
@@ -61,6 +61,7 @@ def gains() -> str:
         f"{first['nfe'] / pictures:.0f}; {first['seconds'] / last['seconds']:.1f} times faster on a CPU.",
         *oracle_gain(),
         *score_gain(),
+        *picture_tables.picture_gain(),
         f"**Speed** beside the official code, same weights, reduced size, CPU: {times}. [How measured](docs/speed.md)",
         f"**Memory** of Lumina-DiMOO at 1024 x 1024 in bfloat16, beside its layers: {needed['ours']:.1f} GB, official "
         f"code {needed['official']:.1f} GB (computed, not measured). [All parts](docs/memory.md)",
