@@ -49,16 +49,11 @@ def gains() -> str:
     from ..benchmarks import card_memory, reference_memory
     from . import picture_tables, speed_tables
 
-    demo = read(DEMO)
-    first, last = demo["samplers"]["baseline"], demo["samplers"]["ladr"]
-    pictures = len(first["pictures"])
     best = speed_tables.best_speed_ups()
     times = "; ".join(f"{case}, {ratio:.2f} times faster per step" for case, ratio in best.items())
     needed = {kind: sum(parts.values()) / 1e9 for kind, parts in reference_memory.published_sums(False).items()}
     small = card_memory.recipe(8, "Lumina-DiMOO", 1024)
     lines = [
-        f"**Network evaluations**: {last['nfe'] / pictures:.0f} per picture above instead of "
-        f"{first['nfe'] / pictures:.0f}; {first['seconds'] / last['seconds']:.1f} times faster on a CPU.",
         *oracle_gain(),
         *score_gain(),
         *picture_tables.picture_gain(),
