@@ -124,9 +124,22 @@ def network_words() -> str:
     ]
     return (
         f"Right pictures of {result['prompts'] * result['repetitions']} a row, emoji model, by evaluations: "
-        f"baseline {', '.join(baseline)}; LADR {', '.join(presets)}. "
+        f"baseline {', '.join(baseline)}; LADR {', '.join(presets)}{_best_rival(result)}. "
         "[Where LADR wins, ties and loses](docs/how_it_compares.md)"
     )
+
+
+def _best_rival(result: dict[str, Any], most: int = 16) -> str:
+    """The best of the other samplers with at most so many evaluations."""
+    others = [
+        entry for entry in result["configurations"]
+        if entry["values"]["sampler"] not in ("baseline", "ladr") and entry["nfe"] <= most
+    ]  # fmt: skip
+    if not others:
+        return ""
+    best = max(others, key=lambda entry: entry["overall"]["value"])
+    name = best["values"]["sampler"].replace("_", " ")
+    return f"; best rival, {name}, {100 * best['overall']['value']:.1f} % with {best['nfe']:.1f}"
 
 
 def is_rival(other: dict[str, Any], entry: dict[str, Any]) -> bool:
