@@ -27,7 +27,7 @@ from ..evaluation.verdict import shows_scene
 
 OUTPUT = Path(__file__).resolve().parents[3] / "docs" / "results" / "picture_speed.json"
 GUIDANCE = 1.5
-"""Scale of the published procedure, which always has guidance (docs/results/tuning_guidance.json)."""
+"""Scale of the published procedure, which always has guidance (docs/results/tuning_baseline.json)."""
 PROCEDURE, LADR, CACHED = "lumina-dimoo, 64 steps", "ladr balanced", "ladr balanced, kv_cache"
 QUALITY = "ladr quality"
 GUIDED = f"ladr balanced, cfg {GUIDANCE}"

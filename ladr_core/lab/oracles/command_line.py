@@ -62,6 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def result_parser(program: str, description: str | None, scenes: int, textures: int) -> OneSentenceParser:
+    """The arguments of a program that measures on scenes and textures: its file, and how many of each a row has."""
+    parser = OneSentenceParser(prog=f"python -m ladr_core.lab {program}", description=description)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="result file (JSON)")
+    parser.add_argument("--scenes", type=int, default=scenes, help=f"scenes per row (default {scenes})")
+    parser.add_argument("--textures", type=int, default=textures, help=f"textures per row (default {textures})")
+    return parser
+
+
 def known_rows(path: Path) -> list[dict[str, Any]]:
     """The rows that a result file holds already; none where there is no file."""
     return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []

@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...command_line import OneSentenceParser
 from ...sampler_setup import SamplerSetup
 from ...settings import MASK_SCHEDULES
-from .command_line import known_rows, measure_once
+from .command_line import known_rows, measure_once, result_parser
 from .contestants import contestants
 from .contract import Oracle, OracleRun, Verdict
 from .structured import StructuredOracle
@@ -85,11 +83,7 @@ def trials(scenes: int, textures: int) -> list[tuple[str, Any, str, Oracle, Samp
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write the result file; what it holds already is not measured again."""
-    parser = OneSentenceParser(prog="python -m ladr_core.lab on_top", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="result file (JSON)")
-    parser.add_argument("--scenes", type=int, default=60, help="scenes per row (default 60)")
-    parser.add_argument("--textures", type=int, default=8, help="textures per row (default 8)")
-    args = parser.parse_args(arguments)
+    args = result_parser("on_top", __doc__, scenes=60, textures=8).parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
     rows = known_rows(args.out)
     for idea, value, sampler, oracle, setup, images in trials(args.scenes, args.textures):

@@ -1,4 +1,4 @@
-"""`preset_search`: the values of LADR's presets, chosen on some seeds of the exact oracles and reported on others.
+"""`preset_search`: values of LADR's presets, chosen on some seeds of the oracles, reported on thrice as many others.
 
 Each preset has steps and a radius of its own. Steps are what a picture without any sure cell may cost. Far conditionals
 of an oracle are exact, those of a network are not, so how far to trust them is not for the oracles to decide. With
@@ -12,16 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...command_line import OneSentenceParser
 from ...command_line.machine import describe_machine
 from ...sampler_setup import SamplerSetup
 from ...settings import CELL_ORDERS, RescueSettings
-from .command_line import known_rows, measure_once
+from .command_line import known_rows, measure_once, result_parser
 from .contestants import ladr, simple
 from .contract import Oracle
 from .structured import StructuredOracle
@@ -82,11 +80,7 @@ def preference(row: dict[str, Any]) -> tuple[float, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, choose, report, and write the result file; what it holds already is not measured again."""
-    parser = OneSentenceParser(prog="python -m ladr_core.lab preset_search", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="result file (JSON)")
-    parser.add_argument("--scenes", type=int, default=48, help="scenes per row, thrice as many to report (default 48)")
-    parser.add_argument("--textures", type=int, default=16, help="textures per row (default 16)")
-    args = parser.parse_args(arguments)
+    args = result_parser("preset_search", __doc__, scenes=48, textures=16).parse_args(arguments)
     torch.set_num_threads(1)  # the tensors are small, more threads only wait for each other
     scenes, texture = StructuredOracle(), QuadtreeTexture(6)
     rows = known_rows(args.out)
