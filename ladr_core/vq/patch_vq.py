@@ -1,8 +1,8 @@
 """The built-in models' image tokenizer: one codebook index per square patch, decoded with its neighbors in view.
 
-The encoder sees one patch only, so the same patch has the same index wherever it lies; the decoder is a small
-convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes as in Yu et al.,
-arXiv 2110.04627).
+Without `encoder_blocks` the encoder sees one patch only, so the same patch has the same index wherever it lies; the
+decoder is a small convolutional network over the grid (van den Oord et al., VQ-VAE, arXiv 1711.00937; unit-length codes
+as in Yu et al., arXiv 2110.04627).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class PatchVQConfig:
     decoder_blocks: int = 3
     drawn_codes: int = 0
     """1: the decoder has a vector of decoder_width of its own for each code, and no decoder_in."""
+    encoder_blocks: int = 0
+    """Blocks that show the encoder the neighboring patches, each one cell further in every direction."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | Fields) -> PatchVQConfig:
@@ -42,12 +44,12 @@ class PatchVQConfig:
 
 _MOST = {
     "codebook_size": 2**16, "cell_pixels": 64, "code_width": 1024, "encoder_width": 4096, "decoder_width": 4096,
-    "decoder_blocks": 64, "drawn_codes": 1,
+    "decoder_blocks": 64, "drawn_codes": 1, "encoder_blocks": 64,
 }  # fmt: skip
-_LEAST = {"drawn_codes": 0}
+_LEAST = {"drawn_codes": 0, "encoder_blocks": 0}
 
 
-class DecoderBlock(nn.Module):
+class GridBlock(nn.Module):
     """A 3 x 3 and a 1 x 1 convolution with a residual connection."""
 
     def __init__(self, width: int, operations: Any, **factory: Any):
@@ -61,7 +63,7 @@ class DecoderBlock(nn.Module):
 
 
 class PatchVQ(nn.Module):
-    """Image tokenizer with a patch-local encoder; K = ``codebook_size`` unit-length codes."""
+    """Image tokenizer whose encoder sees one patch, or a few around it; K = ``codebook_size`` unit-length codes."""
 
     def __init__(self, config: PatchVQConfig, *, operations: Any = nn, device: Any = None, dtype: Any = None):
         super().__init__()
@@ -76,21 +78,26 @@ class PatchVQ(nn.Module):
                 operations.Conv2d(config.encoder_width, config.code_width, 1, **factory),
             ]
         )
+        self.around = nn.ModuleList(
+            GridBlock(config.encoder_width, operations, **factory) for _ in range(config.encoder_blocks)
+        )
         self.codebook = operations.Embedding(config.codebook_size, config.code_width, **factory)
         if config.drawn_codes:
             self.drawn = operations.Embedding(config.codebook_size, config.decoder_width, **factory)
         else:
             self.decoder_in = operations.Conv2d(config.code_width, config.decoder_width, 1, **factory)
         self.decoder = nn.ModuleList(
-            DecoderBlock(config.decoder_width, operations, **factory) for _ in range(config.decoder_blocks)
+            GridBlock(config.decoder_width, operations, **factory) for _ in range(config.decoder_blocks)
         )
         self.decoder_out = operations.Conv2d(config.decoder_width, patch, 1, **factory)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Unit-length features [B, C, h, w] of pixels [B, 3, H, W] in 0 ... 1, before quantization."""
-        x = F.pixel_unshuffle(pixels * 2 - 1, self.cell_pixels)
         first, second, last = self.encoder
-        return F.normalize(last(F.silu(second(F.silu(first(x))))).float(), dim=1)
+        x = first(F.pixel_unshuffle(pixels * 2 - 1, self.cell_pixels))
+        for block in self.around:
+            x = block(x)
+        return F.normalize(last(F.silu(second(F.silu(x)))).float(), dim=1)
 
     def to_indices(self, features: Tensor) -> Tensor:
         """Index [B, h, w] of the nearest code to each of the features [B, C, h, w]."""
@@ -120,8 +127,10 @@ class PatchVQ(nn.Module):
     def encode_memory(self, height: int, width: int) -> int:
         """Bytes to keep free for each picture of H x W pixels that is encoded at once."""
         config, patch = self.config, 3 * self.cell_pixels**2
-        # Per cell: its pixels, and the encoder's input and layers or the features, twice, and a score for each code.
-        layers, scores = patch + 2 * config.encoder_width, 2 * config.code_width + config.codebook_size
+        # Per cell: its pixels, and the encoder's input and layers or the features, twice (a block: three times),
+        # and a score for each code.
+        at_once = 3 if config.encoder_blocks else 2
+        layers, scores = patch + at_once * config.encoder_width, 2 * config.code_width + config.codebook_size
         cells, codes = height * width // self.cell_pixels**2, config.codebook_size * config.code_width
         return bytes_to_ask_for(cells * (patch + max(layers, scores)) + codes)
 

@@ -10,6 +10,7 @@ import torch
 from drawn_sprites import drawn_sprites
 from safetensors import safe_open
 
+from ladr_core.errors import CheckpointError
 from ladr_core.lab.training.emoji import (
     codebook_size,
     draw_crowded,
@@ -19,6 +20,7 @@ from ladr_core.lab.training.emoji import (
 )
 from ladr_core.lab.training.emoji_batches import Scenes, cell_weights, cross_entropy, target_entropy
 from ladr_core.lab.training.emoji_start import start_from_shapes
+from ladr_core.lab.training.emoji_style import export_style, train_style_vq
 from ladr_core.lab.training.emoji_transformer import EmojiNetwork
 from ladr_core.lab.training.muon import Muon, orthogonalized
 from ladr_core.lab.training.place_masks import open_places
@@ -26,6 +28,8 @@ from ladr_core.lab.training.trajectories import TrajectoryStates
 from ladr_core.lab.training.transformer import MovingAverage
 from ladr_core.lab.training.workers import Workers
 from ladr_core.lab.worlds.emoji.codes import assign_codes
+from ladr_core.lab.worlds.emoji.sprites import Sprites
+from ladr_core.lab.worlds.emoji.styles import FLAT
 from ladr_core.lab.worlds.emoji.token_posterior import PLACE_CELLS, TokenPosterior
 from ladr_core.lab.worlds.emoji.world import PLACES, EmojiWorld
 from ladr_core.models.builtin.layout import BuiltinLayout
@@ -54,6 +58,24 @@ def folder(tmp_path_factory):
     train_emoji_vq(folder, minutes=0.001, batch=1, world=WORLD)
     train_emoji_transformer(Workers(), folder, minutes=0.001, batch=2, world=WORLD, width=32, layers=1)
     return folder
+
+
+def test_a_second_style_has_a_tokenizer_of_its_own_for_the_same_codes(tmp_path):
+    worlds = WORLD, EmojiWorld(drawn_sprites(shade=0.5))
+    train_style_vq(tmp_path, FLAT, minutes=0.001, batch=1, worlds=worlds)
+    record = export_style(tmp_path, FLAT, tmp_path / "flat.safetensors", WORLD)
+    assert record["style"] == "flat" and record["vq_steps"] >= 1
+    with safe_open(str(tmp_path / "flat.safetensors"), "pt") as file:
+        assert all(name.startswith("vq.") for name in file.keys())  # noqa: SIM118 (a safetensors file, no dict)
+    with pytest.raises(CheckpointError, match="codes where emoji has"):  # six nouns have fewer codes than forty
+        load_builtin(tmp_path / "flat.safetensors")
+
+
+def test_parts_that_only_one_style_shows_are_cells_of_things():
+    full = {key: np.ones_like(sprite) for key, sprite in WORLD.sprites.pixels.items()}
+    _, _, things = draw_crowded(EmojiWorld(Sprites(full)), TokenPosterior(CODES), 2, np.random.default_rng(0))
+    filled = things[:, PLACE_CELLS].all(-1)
+    assert (filled == things[:, PLACE_CELLS].any(-1)).all() and filled.any()
 
 
 def test_stages_resume(folder):

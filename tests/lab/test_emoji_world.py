@@ -19,6 +19,7 @@ from ladr_core.lab.worlds.emoji.captions import SYNONYMS, VOCABULARY
 from ladr_core.lab.worlds.emoji.codes import EMPTY, assign_codes, split_cells
 from ladr_core.lab.worlds.emoji.judged import JudgedEmoji
 from ladr_core.lab.worlds.emoji.sprites import render_sprites
+from ladr_core.lab.worlds.emoji.styles import FLAT, STYLES
 from ladr_core.lab.worlds.emoji.token_posterior import TokenPosterior
 from ladr_core.lab.worlds.emoji.world import PLACES, is_held_out, names_held_out, stand_in_relation
 from ladr_core.lab.worlds.scene import CATEGORIES, Background, Caption, Scene, SceneObject
@@ -39,7 +40,9 @@ def test_the_world_is_as_large_as_promised():
     assert len(nouns.NOUNS) >= 40 and len(nouns.COLORS) >= 6 and len(BACKGROUNDS) >= 8
     assert sum(noun.recolored for noun in nouns.NOUNS) >= 12
     assert len({noun.icon for noun in nouns.NOUNS}) == len(nouns.NOUNS) == len(nouns.BY_NAME)
-    assert all(noun.looks in ("", *nouns.COLORS) for noun in nouns.NOUNS)
+    for style in STYLES.values():
+        assert set(style.looks) <= {noun.name for noun in nouns.NOUNS if noun.recolored}
+        assert set(style.looks.values()) <= set(nouns.COLORS)
 
 
 def test_captions_use_known_words_and_name_nothing_held_out():
@@ -222,10 +225,20 @@ def test_missing_artwork_is_said_in_a_sentence(tmp_path, monkeypatch):
 
 
 def test_missing_renderer_is_said_in_a_sentence(monkeypatch):
-    monkeypatch.setattr(artwork, "_icons", lambda folder: {"fox": {"body": ""}})
+    monkeypatch.setattr(artwork, "_icons", lambda *names: {"fox": {"body": ""}})
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(InputError, match="pip install resvg-py"):
         artwork.render_icon("fox", 64)
+
+
+@pytest.mark.skipif(not artwork.has_artwork(FLAT), reason="the flat artwork (npm package) is not on this machine")
+def test_the_flat_style_shows_the_same_things_in_the_same_colors():
+    flat = render_sprites(style=FLAT)
+    assert flat.nouns == tuple(noun.name for noun in nouns.NOUNS)
+    # What is recolored is the body: a red bus is redder than a blue one in most of its opaque pixels.
+    red, blue = (flat.pixels["bus", color] for color in ("red", "blue"))
+    body = (red[..., 0] > blue[..., 0] + 0.2) & (red[..., 3] > 0.5)
+    assert body.sum() > 0.25 * (red[..., 3] > 0.5).sum()
 
 
 @pytest.mark.skipif(not artwork.has_artwork(), reason="the artwork (npm package, resvg-py) is not on this machine")

@@ -55,16 +55,16 @@ def start_at_patches(model: PatchVQ, pictures: np.ndarray, codes: np.ndarray) ->
                 weight.zero_()
 
 
-def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minutes: float, batch: int = 8,
+def train_assigned_vq(config: PatchVQConfig, draw: Draw, state_file: Path, *, minutes: float, batch: int = 8,
                       seed: int = 0, save_minutes: float = 0.5) -> None:
-    """Train (or go on training) in `folder` until `minutes` of processor time are spent in all.
+    """Train (or go on training) what `state_file` keeps until `minutes` of processor time are spent in all.
 
     Processor time, not the clock, as the machine may do other work; the rate falls to 0 by then.
     """
     torch.manual_seed(seed)
     model = PatchVQ(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
-    step, spent = load_training_state(folder / "vq.pt", model, optimizer, None)
+    step, spent = load_training_state(state_file, model, optimizer, None)
     rng = np.random.default_rng((seed, step))
     if step == 0:
         pictures, codes, _ = draw(96, rng)
@@ -94,8 +94,8 @@ def train_assigned_vq(config: PatchVQConfig, draw: Draw, folder: Path, *, minute
             print(json.dumps(line), flush=True)
         if time.process_time() - saved > save_minutes * 60:
             saved = time.process_time()
-            save_training_state(folder / "vq.pt", model, optimizer, None, step, total)
-    save_training_state(folder / "vq.pt", model, optimizer, None, step, spent + time.process_time() - started)
+            save_training_state(state_file, model, optimizer, None, step, total)
+    save_training_state(state_file, model, optimizer, None, step, spent + time.process_time() - started)
 
 
 def losses(model: PatchVQ, pixels: Tensor, indices: Tensor, weight: Tensor) -> tuple[Tensor, float, float]:

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...models.builtin.loading import EMOJI_WEIGHTS, SHAPES_WEIGHTS, UPSCALER
+from ...models.builtin.loading import EMOJI_FLAT_TOKENIZER, EMOJI_WEIGHTS, SHAPES_WEIGHTS, UPSCALER
+from ..worlds.emoji.styles import FLAT, NOTO, STYLES
 from ..worlds.judged import NAMES
 from ..worlds.shapes.world import PATTERNS, ShapesWorld
 from .export import export_builtin, start_from
@@ -44,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                              "thread a worker and begins with the shapes model's blocks")
     parser.add_argument("--trajectories", type=float, default=0.3,
                         help="emoji transformer: share of the later batches that are states of samplers' runs")
+    parser.add_argument("--style", choices=STYLES, default=NOTO.name,
+                        help="emoji vq and export: the artwork that the image tokenizer shows; flat has a file of its "
+                             "own, for the same transformer")
     args = parser.parse_args(arguments)
+    if args.style != NOTO.name and (args.world != "emoji" or args.stage not in ("vq", "export")):
+        parser.error(f"--style: got {args.style}; allowed: {NOTO.name}, or vq and export with --world emoji.")
     if args.stage == "transformer" and args.batch is not None and args.batch < args.workers:
         parser.error(f"--batch: got {args.batch}; allowed: at least one scene per worker ({args.workers}).")
     if args.world == "emoji":
@@ -75,10 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run_emoji(args: argparse.Namespace) -> None:
     """One stage of the emoji model; here `--minutes` is processor time, in all, for every stage."""
-    from . import emoji, upscaler  # they need the artwork's renderer
+    from . import emoji, emoji_style, upscaler  # they need the artwork's renderer
 
-    folder = args.folder
-    if args.stage == "vq":
+    folder, style = args.folder, STYLES[args.style]
+    if style is FLAT and args.stage == "vq":
+        emoji_style.train_style_vq(folder, style, minutes=args.minutes, batch=args.batch or 6, seed=args.seed)
+    elif style is FLAT:
+        print(emoji_style.export_style(folder, style, args.out or EMOJI_FLAT_TOKENIZER))
+    elif args.stage == "vq":
         emoji.train_emoji_vq(folder, minutes=args.minutes, batch=args.batch or 6, seed=args.seed)
     elif args.stage == "transformer":
         run_workers(args.workers, emoji.train_emoji_transformer, folder, args.minutes, args.batch or 32, args.seed,

@@ -17,11 +17,11 @@ from ...models.builtin.loading import CONFIG_KEY, SHAPES_WEIGHTS, load_builtin
 from ...models.llada import TRANSFORMER_PREFIX
 from ...vq.contract import VQ_PREFIX
 from ...vq.patch_vq import PatchVQ, PatchVQConfig
-from ..worlds.emoji.backgrounds import BACKGROUNDS
+from ..worlds.emoji.backgrounds import BACKGROUNDS, GRID
 from ..worlds.emoji.captions import SYNONYMS
-from ..worlds.emoji.codes import Codes, assign_codes
+from ..worlds.emoji.codes import Codes, assign_codes, split_cells
 from ..worlds.emoji.sprites import CELL_PIXELS, SPRITE_CELLS, render_sprites
-from ..worlds.emoji.token_posterior import TokenPosterior
+from ..worlds.emoji.token_posterior import PLACE_CELLS, TokenPosterior
 from ..worlds.emoji.world import PLACES, EmojiWorld
 from ..worlds.scene import Background, Scene, SceneObject
 from .assigned_vq import train_assigned_vq
@@ -48,13 +48,18 @@ def vq_config(codes: Codes) -> PatchVQConfig:
 
 def draw_crowded(world: EmojiWorld, posterior: TokenPosterior, count: int,
                  rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Crowded pictures [B, 256, 256, 3] uint8, their codes [B, N], and which cells hold a part of a thing [B, N]."""
+    """Crowded pictures [B, 256, 256, 3] uint8, their codes [B, N], and which cells hold a part of a thing [B, N].
+
+    Pictures in the style of `world`, codes of `posterior`: a part of a thing may be seen in one of them only.
+    """
+    seen = {key: split_cells(sprite)[..., 3].any((1, 2)) for key, sprite in world.sprites.pixels.items()}
     looks: dict[str, list[tuple[str, str]]] = {}  # every thing as often as any other, whatever its colors
     for noun, color in world.sprites.pixels:
         looks.setdefault(noun, []).append((noun, color))
     things_of = list(looks.values())
     pictures, codes = [], []
-    for _ in range(count):
+    parts = np.zeros((count, GRID * GRID), bool)
+    for number in range(count):
         filled = (rng.random(len(PLACES)) < FILLED).nonzero()[0]
         kinds = (things_of[i] for i in rng.integers(len(things_of), size=len(filled)))
         drawn = (kind[rng.integers(len(kind))] for kind in kinds)
@@ -62,10 +67,12 @@ def draw_crowded(world: EmojiWorld, posterior: TokenPosterior, count: int,
             SceneObject(noun, color, *PLACES[place], SPRITE_CELLS) for (noun, color), place in zip(drawn, filled)
         )
         scene = Scene("counting", things, Background(BACKGROUNDS[rng.integers(len(BACKGROUNDS))]))
+        for thing, place in zip(things, filled):
+            parts[number, PLACE_CELLS[place]] = seen[thing.shape, thing.color]
         pictures.append(world.render(scene))
         codes.append(posterior.tokens(scene))
     behind = np.concatenate([np.ravel(cells) for cells in posterior.codes.backgrounds.values()])
-    return np.stack(pictures), np.stack(codes), ~np.isin(codes, behind)
+    return np.stack(pictures), np.stack(codes), parts | ~np.isin(codes, behind)
 
 
 def train_emoji_vq(folder: Path, *, minutes: float, batch: int = 6, seed: int = 0,
@@ -75,7 +82,7 @@ def train_emoji_vq(folder: Path, *, minutes: float, batch: int = 6, seed: int = 
     world = world or EmojiWorld()
     codes = assign_codes(world.sprites)
     draw = partial(draw_crowded, world, TokenPosterior(codes))
-    train_assigned_vq(vq_config(codes), draw, folder, minutes=minutes, batch=batch, seed=seed)
+    train_assigned_vq(vq_config(codes), draw, folder / "vq.pt", minutes=minutes, batch=batch, seed=seed)
 
 
 def train_emoji_transformer(workers: Workers, folder: Path, minutes: float, batch: int = 32, seed: int = 0,

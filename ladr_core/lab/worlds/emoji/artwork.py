@@ -1,7 +1,7 @@
-"""Where the emoji world's pictures come from: Noto Emoji, out of a pinned npm package, rendered by resvg.
+"""Where the emoji world's pictures come from: icons out of a pinned npm package for each style, rendered by resvg.
 
-No artwork is part of the pack. `npm pack @iconify-json/noto@1.2.9` brings the package (Apache-2.0), `pip install
-resvg-py` the renderer; both are needed by the training and the evaluation of the emoji world only.
+No artwork is part of the pack. `npm pack @iconify-json/noto@1.2.9` brings a package (those of all styles are in
+`styles.py`), `pip install resvg-py` the renderer; the training and the evaluation of the emoji world alone need them.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ import numpy as np
 from PIL import Image
 
 from ....errors import InputError
+from .styles import NOTO, Style
 
-PACKAGE = "@iconify-json/noto@1.2.9"
-ARCHIVE = "iconify-json-noto-1.2.9.tgz"
-ICONS_SHA256 = "9eac6ef4e7ec122b6f0e7ac281d61008afdbc720d0ce861e398b939daaa347c6"
 FOLDER_VARIABLE = "LADR_ARTWORK"
-_VIEW_BOX = 128  # of every icon of the package
 _FINER = 4  # rendered so many times finer, then averaged
 
 
 def artwork_folder() -> Path:
-    """The folder that holds the npm package's archive: $LADR_ARTWORK, or training_runs in the working folder."""
+    """The folder that holds the npm packages' archives: $LADR_ARTWORK, or training_runs in the working folder."""
     return Path(os.environ.get(FOLDER_VARIABLE) or "training_runs")
 
 
-def has_artwork() -> bool:
-    """Whether the package's archive and the renderer are there."""
+def has_artwork(style: Style = NOTO) -> bool:
+    """Whether the archive of the style's package and the renderer are there."""
     try:
         import resvg_py  # noqa: F401
     except ImportError:
         return False
-    return (artwork_folder() / ARCHIVE).is_file()
+    return (artwork_folder() / style.archive).is_file()
 
 
 @cache
-def _icons(folder: Path) -> dict[str, dict]:
-    """The icons of the package by name; raises InputError where it is missing or another version."""
-    path = folder / ARCHIVE
-    remedy = f"Run `npm pack {PACKAGE}` in that folder, or name another folder in {FOLDER_VARIABLE}"
+def _icons(folder: Path, archive: str, package: str, sha256: str) -> dict[str, dict]:
+    """The icons of a package by name; raises InputError where it is missing or another version."""
+    path = folder / archive
+    remedy = f"Run `npm pack {package}` in that folder, or name another folder in {FOLDER_VARIABLE}"
     if not path.is_file():
-        raise InputError(FOLDER_VARIABLE, f"{folder}, which has no {ARCHIVE}", "a folder with that file", remedy)
-    with tarfile.open(path) as archive:
-        member = archive.extractfile("package/icons.json")
+        raise InputError(FOLDER_VARIABLE, f"{folder}, which has no {archive}", "a folder with that file", remedy)
+    with tarfile.open(path) as packed:
+        member = packed.extractfile("package/icons.json")
         text = member.read() if member else b""
-    if hashlib.sha256(text).hexdigest() != ICONS_SHA256:
-        raise InputError(FOLDER_VARIABLE, f"{path} with other icons", f"the icons of {PACKAGE}", remedy)
+    if hashlib.sha256(text).hexdigest() != sha256:
+        raise InputError(FOLDER_VARIABLE, f"{path} with other icons", f"the icons of {package}", remedy)
     return json.loads(text)["icons"]
 
 
-def render_icon(name: str, pixels: int) -> np.ndarray:
-    """An icon as straight RGBA, float32 [pixels, pixels, 4] in 0 ... 1; raises InputError where artwork or renderer is
-    missing."""
-    body = _icons(artwork_folder())[name]["body"]
+def render_icon(name: str, pixels: int, style: Style = NOTO) -> np.ndarray:
+    """An icon of a style as straight RGBA, float32 [pixels, pixels, 4] in 0 ... 1.
+
+    Raises InputError where artwork or renderer is missing.
+    """
+    icons = _icons(artwork_folder(), style.archive, style.package, style.icons_sha256)
+    body = icons[name]["body"]
     try:
         import resvg_py
     except ImportError as error:
@@ -67,7 +67,7 @@ def render_icon(name: str, pixels: int) -> np.ndarray:
                          "Run `pip install resvg-py==0.5.0`") from error
     drawing = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="0 0 {_VIEW_BOX} {_VIEW_BOX}">{body}</svg>'
+        f'viewBox="0 0 {style.view_box} {style.view_box}">{body}</svg>'
     )
     side = pixels * _FINER
     png = bytes(resvg_py.svg_to_bytes(svg_string=drawing, width=side, height=side))

@@ -14,7 +14,7 @@ import numpy as np
 from ..scene import FoundObject
 from .backgrounds import BACKGROUNDS, background_pixels
 from .codes import SPRITE_PIXELS, split_cells
-from .nouns import BY_NAME, NATURAL
+from .nouns import NATURAL
 from .sprites import CELL_PIXELS, Sprites
 from .token_posterior import BETWEEN
 from .world import PLACES
@@ -33,7 +33,7 @@ class EmojiChecker:
     """Finds the things of pictures of the emoji world."""
 
     def __init__(self, sprites: Sprites):
-        self._keys = list(sprites.pixels)
+        self._keys, self._looks = list(sprites.pixels), sprites.looks
         pixels = np.stack([sprites.pixels[key] for key in self._keys])
         self._colors, self._alpha = pixels[..., :3].astype(np.float32), pixels[..., 3:].astype(np.float32)
         self._backgrounds = np.stack([background_pixels(name) / 255 for name in BACKGROUNDS]).astype(np.float32)
@@ -88,7 +88,7 @@ class EmojiChecker:
             return None if from_empty.sum() < 2 * STRAY else (None, "", round(float(share[best]), 4))
         noun, color = self._keys[best]
         if color == NATURAL:
-            color = BY_NAME[noun].looks or NATURAL
+            color = self._looks.get(noun, NATURAL)
         return noun, color, round(float(share[best]), 4)
 
     def _cells_of(self, background: int, place: int, empty: np.ndarray) -> np.ndarray:

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Noun:
-    """A thing with its name, the icon that shows it, its plural, other words for it, and whether it is recolored.
-
-    looks: the named color that the artwork of a recolored thing has anyway, where it has one.
-    """
+    """A thing with its name, the icon that shows it, its plural, other words for it, and whether it is recolored."""
 
     name: str
     icon: str
     plural: str = ""
     synonyms: tuple[str, ...] = ()
     recolored: bool = False
-    looks: str = ""
 
     @property
     def plural_name(self) -> str:
@@ -53,9 +49,9 @@ NOUNS = (
     Noun("frog", "frog", synonyms=("toad", "toads")),
     Noun("octopus", "octopus", "octopuses", synonyms=("octopi",)),
     Noun("bee", "honeybee", synonyms=("honeybee", "honeybees")),
-    Noun("butterfly", "butterfly", "butterflies", recolored=True, looks="blue"),
-    Noun("fish", "fish", "fish", synonyms=("fishes",), recolored=True, looks="blue"),
-    Noun("apple", "red-apple", recolored=True, looks="red"),
+    Noun("butterfly", "butterfly", "butterflies", recolored=True),
+    Noun("fish", "fish", "fish", synonyms=("fishes",), recolored=True),
+    Noun("apple", "red-apple", recolored=True),
     Noun("banana", "banana"),
     Noun("strawberry", "strawberry", "strawberries"),
     Noun("pizza", "pizza"),
@@ -63,21 +59,21 @@ NOUNS = (
     Noun("hamburger", "hamburger", synonyms=("burger", "cheeseburger", "burgers", "cheeseburgers")),
     Noun("cactus", "cactus", "cactuses", synonyms=("cacti",)),
     Noun("sunflower", "sunflower"),
-    Noun("tulip", "tulip", synonyms=("flower", "flowers"), recolored=True, looks="pink"),
-    Noun("mushroom", "mushroom", synonyms=("toadstool", "toadstools"), recolored=True, looks="red"),
-    Noun("car", "automobile", synonyms=("auto", "automobile", "autos", "automobiles"), recolored=True, looks="red"),
-    Noun("bus", "bus", "buses", recolored=True, looks="yellow"),
+    Noun("tulip", "tulip", synonyms=("flower", "flowers"), recolored=True),
+    Noun("mushroom", "mushroom", synonyms=("toadstool", "toadstools"), recolored=True),
+    Noun("car", "automobile", synonyms=("auto", "automobile", "autos", "automobiles"), recolored=True),
+    Noun("bus", "bus", "buses", recolored=True),
     Noun("airplane", "airplane", synonyms=("plane", "aeroplane", "jet", "planes", "aeroplanes", "jets")),
     Noun("rocket", "rocket", synonyms=("spaceship", "spaceships")),
     Noun("sailboat", "sailboat", synonyms=("boat", "ship", "boats", "ships"), recolored=True),
     Noun("train", "locomotive", synonyms=("locomotive", "locomotives")),
     Noun("house", "house", synonyms=("home", "cottage", "homes", "cottages")),
     Noun("umbrella", "umbrella", synonyms=("parasol", "parasols"), recolored=True),
-    Noun("balloon", "balloon", recolored=True, looks="red"),
+    Noun("balloon", "balloon", recolored=True),
     Noun("gift", "wrapped-gift", synonyms=("present", "presents"), recolored=True),
-    Noun("book", "closed-book", recolored=True, looks="red"),
+    Noun("book", "closed-book", recolored=True),
     Noun("crown", "crown"),
-    Noun("guitar", "guitar", recolored=True, looks="red"),
-    Noun("backpack", "backpack", synonyms=("rucksack", "rucksacks"), recolored=True, looks="red"),
+    Noun("guitar", "guitar", recolored=True),
+    Noun("backpack", "backpack", synonyms=("rucksack", "rucksacks"), recolored=True),
 )
 BY_NAME = {noun.name: noun for noun in NOUNS}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
 from .artwork import render_icon
 from .nouns import COLORS, NATURAL, NOUNS, Noun
+from .styles import NOTO, Style
 
 CELL_PIXELS = 16
 SPRITE_CELLS = 4
@@ -21,9 +22,10 @@ _SATURATED = 0.25
 
 @dataclass(frozen=True)
 class Sprites:
-    """Sprites by (noun, color): straight RGBA, float32 [side, side, 4] in 0 ... 1."""
+    """Sprites by (noun, color): straight RGBA, float32 [side, side, 4] in 0 ... 1; looks: see `Style`."""
 
     pixels: dict[tuple[str, str], np.ndarray]
+    looks: Mapping[str, str] = field(default_factory=lambda: NOTO.looks)
 
     @property
     def nouns(self) -> tuple[str, ...]:
@@ -35,18 +37,18 @@ class Sprites:
         return tuple(color for name, color in self.pixels if name == noun and color != NATURAL)
 
 
-def render_sprites(nouns: Iterable[Noun] = NOUNS, scale: int = 1) -> Sprites:
-    """Render the nouns from the artwork, `scale` times larger than the world shows them."""
+def render_sprites(nouns: Iterable[Noun] = NOUNS, scale: int = 1, style: Style = NOTO) -> Sprites:
+    """Render the nouns from the artwork of a style, `scale` times larger than the world shows them."""
     side, pixels = CELL_PIXELS * SPRITE_CELLS * scale, {}
     for noun in nouns:
-        natural = render_icon(noun.icon, side)
+        natural = render_icon(noun.icon, side, style)
         pixels[noun.name, NATURAL] = natural
         if noun.recolored:
             for color in COLORS:
-                pixels[noun.name, color] = recolor(natural, COLORS[color])
+                pixels[noun.name, color] = recolor(natural, COLORS[color], style.main_hues.get(noun.name))
     if scale == 1:
         pixels = {key: without_specks(sprite) for key, sprite in pixels.items()}
-    return Sprites(pixels)
+    return Sprites(pixels, style.looks)
 
 
 def without_specks(sprite: np.ndarray) -> np.ndarray:
@@ -57,14 +59,15 @@ def without_specks(sprite: np.ndarray) -> np.ndarray:
     return (sprite * keep[..., None]).astype(np.float32)
 
 
-def recolor(sprite: np.ndarray, target: tuple[float, float, float]) -> np.ndarray:
-    """The sprite [side, side, 4] with its main hue moved to the target's; other hues and gray keep their color."""
+def recolor(sprite: np.ndarray, target: tuple[float, float, float], main: float | None = None) -> np.ndarray:
+    """The sprite [side, side, 4] with its main hue (0 ... 1, the one most seen where None is given) moved to the
+    target's; other hues and gray keep their color."""
     image = Image.fromarray((sprite[..., :3] * 255).round().astype(np.uint8)).convert("HSV")
     hue, saturation, value = np.moveaxis(np.asarray(image, np.float32) / 255, -1, 0)
     weight = sprite[..., 3] * np.where(saturation > _SATURATED, saturation * value, 0)
     bins = np.bincount((hue * 36).astype(int).ravel() % 36, weight.ravel(), 36)
     around = bins + np.roll(bins, 1) + np.roll(bins, -1)
-    main = (around.argmax() + 0.5) / 36
+    main = (around.argmax() + 0.5) / 36 if main is None else main
     distance = np.abs((hue - main + 0.5) % 1 - 0.5)
     share = ((_HUE_REACH - distance) / 0.04).clip(0, 1) * ((saturation - 0.12) / 0.15).clip(0, 1)
     chosen = share * sprite[..., 3] > 0.5
