@@ -33,16 +33,16 @@ class Preset:
         return SamplerSetup(self.sampler, self.settings, self.rescue)
 
 
-def _ladr(name: str, meaning: str, *, steps: int, radius: int, cfg: float = 1.0,
+def _ladr(name: str, meaning: str, *, steps: int, radius: int, shape: str = "square", cfg: float = 1.0,
           top_p: float = 0.9) -> Preset:
-    """A preset of LADR: open cells first, cells chosen before their tokens are drawn, a high floor for the rescue."""
+    """A preset of LADR: open cells first, cells chosen before their tokens are drawn, the rescue for sure cells only."""
     return Preset(
         name,
         meaning,
         settings=SamplerSettings(
             steps=steps, cfg=cfg, top_p=top_p, choose_then_sample=True, cell_order="open_first"
         ),
-        rescue=RescueSettings(radius=radius, rescue_floor=0.95),
+        rescue=RescueSettings(frontier_shape=shape, radius=radius, risk_bound=0.001, rescue_floor=0.95),
     )
 
 
@@ -56,9 +56,10 @@ def changed_values(preset: Preset) -> dict[str, Any]:
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _ladr("quality", "rescue beside known cells only, most evaluations", steps=64, radius=1),
-        _ladr("balanced", "the middle way", steps=64, radius=2),
-        _ladr("fast", "rescue over half of the picture, fewest evaluations", steps=32, radius=8),
+        _ladr("quality", "rescue beside known cells, not diagonally; most evaluations", steps=64, radius=1,
+              shape="cross"),
+        _ladr("balanced", "rescue in the eight cells around known ones", steps=64, radius=1),
+        _ladr("fast", "rescue two cells away from known ones, fewest evaluations", steps=64, radius=2),
         Preset(
             "lumina-dimoo",
             "Lumina-DiMOO as its authors draw",

@@ -112,7 +112,7 @@ KV_CACHE = Setting(
     "had. Faster, needs more memory, and the picture may differ. Off: all are computed.",
 )  # fmt: skip
 KV_CACHE_REFRESH = Setting(
-    "kv_cache_refresh", 1.0, "float",
+    "kv_cache_refresh", 0.3, "float",
     "share of cells that may become known before the KV cache is renewed",
     "How much denser the picture may become before prompt and settled cells are computed anew. Higher is faster and "
     "less exact; 1 never does. 0 renews at every evaluation: the pictures of kv_cache off, at its speed.",

@@ -12,6 +12,7 @@ PROGRAMS = {
     "preset_search": ("oracles.preset_search", "values of LADR's presets, chosen on some seeds, reported on others"),
     "on_top": ("oracles.on_top", "ideas that could be put on top of LADR, on the oracles"),
     "conditionals": ("evaluation.conditionals", "the emoji network's probabilities beside the exact ones"),
+    "chosen_cells": ("evaluation.chosen_cells", "how right the emoji network is about the cells that are unmasked"),
     "finish_early": ("oracles.finish", "what ending early would save LADR, on the oracles"),
     "oracle_figure": ("oracles.figure", "evaluations against quality, from a result file of oracles"),
     "potts": ("oracles.potts", "distance of each sampler to the truth on a small, exactly known grid"),

@@ -1,10 +1,10 @@
-"""The table of docs/emoji_world.md on the network's probabilities beside the exact ones."""
+"""The tables on the emoji network's probabilities beside the exact ones."""
 
 from __future__ import annotations
 
 from .result_files import RESULTS, read, table
 
-CONDITIONALS = RESULTS / "conditionals.json"
+CONDITIONALS, CHOSEN_CELLS = RESULTS / "conditionals.json", RESULTS / "chosen_cells.json"
 
 
 def conditionals_table() -> str:
@@ -26,5 +26,26 @@ def conditionals_table() -> str:
         f"{result['states']} states a row, scenes as in training. \"Nats\" is the mean divergence of the "
         "network's probability from the exact one, over the open places. "
         "[conditionals.json](results/conditionals.json), `python -m ladr_core.lab conditionals`."
+    )
+    return table(head, rows) + "\n\n" + words
+
+
+def chosen_cells_table() -> str:
+    """How right the network is about the cells that are rescued, with several radii and risk bounds."""
+    if not CHOSEN_CELLS.is_file():
+        return "`python -m ladr_core.lab chosen_cells` measures it."
+    result = read(CHOSEN_CELLS)
+    starts = sorted({band["from"] for row in result["rows"] for band in row["rescued"]})
+    rows = []
+    for row in result["rows"]:
+        found = {band["from"]: band for band in row["rescued"]}
+        exact = [f"{100 * found[low]['exact']:.1f} ({found[low]['cells']})" if low in found else "" for low in starts]
+        rows.append([row["sampler"], f"{row['nfe']:.1f}", f"{row['lost']} of {row['pictures']}", *exact])
+    head = ["sampler", "NFE", "lost", *(f"sure to {100 * low:g} %" for low in starts)]
+    words = (
+        "Right are that many percent of the rescued tokens of which the network was at least so sure (and less than in the "
+        "next column); in brackets how many there are. A picture is lost when no scene fits it any more, for whatever "
+        f"reason. {result['prompts']} tuning prompts with several things, {result['seeds']} seeds. "
+        "[chosen_cells.json](results/chosen_cells.json), `python -m ladr_core.lab chosen_cells`."
     )
     return table(head, rows) + "\n\n" + words

@@ -1,8 +1,9 @@
 """Contact sheets of the emoji model, for docs/emoji_world.md: prompts of the benchmark, and sentences people write.
 
-`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category, and ten sentences that no
-prompt list holds, all with seed 0 and the preset balanced, and writes docs/pictures/emoji.json, which says how. Nothing
-is chosen. The verdicts of the first sheet are the checker's; those of the sentences are left to the eye.
+`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category, ten sentences that no prompt
+list holds, and the first prompt of each category in both styles, all with seed 0 and the preset balanced, and writes
+docs/pictures/emoji.json, which says how. Nothing is chosen. The verdicts of the first sheet are the checker's; those of
+the sentences are left to the eye.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from ...command_line.machine import describe_machine
-from ...models.builtin.loading import load_builtin
+from ...models.builtin.loading import EMOJI_FLAT_TOKENIZER, load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
 from ...pictures.lettering import wrap, write_lines
@@ -26,8 +27,10 @@ from ...sampling import ImageRequest, sample_tokens
 from ..evaluation.prompts import evaluation_prompts
 from ..evaluation.runner import to_pictures
 from ..evaluation.verdict import shows_scene
-from ..worlds.emoji.codes import assign_codes
+from ..worlds.emoji.codes import Codes, assign_codes
 from ..worlds.emoji.judged import JudgedEmoji
+from ..worlds.emoji.sprites import render_sprites
+from ..worlds.emoji.styles import FLAT
 from ..worlds.emoji.token_posterior import TokenPosterior
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,19 +53,24 @@ COLUMNS, GAP, LABEL, LETTERS = 8, 8, 34, 11  # of the first sheet; pixels
 PASSED, FAILED, INK, PAPER = (44, 140, 70), (214, 72, 50), (40, 40, 46), (255, 255, 255)
 
 
-def draw_all(model: BuiltinDLLM, texts: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
-    """Pictures uint8 [256, 256, 3] of texts and their network evaluations."""
-    pictures: list[np.ndarray] = []
+def draw_all(model: BuiltinDLLM, texts: Sequence[str]) -> tuple[torch.Tensor, list[int]]:
+    """Tokens [B, 16, 16] of texts and their network evaluations."""
+    drawn: list[torch.Tensor] = []
     evaluations: list[int] = []
     for first in range(0, len(texts), BATCH):
         part = texts[first : first + BATCH]
         positive, negative = [Prompt(text) for text in part], [Prompt("")] * len(part)
         request = ImageRequest(positive, negative, model.default_grid, [SEED] * len(part))
         indices, report = sample_tokens(model, request, find_preset(PRESET).setup)
-        with torch.inference_mode():
-            pictures += list(to_pictures(model.vq.decode(indices)))
+        drawn.append(indices)
         evaluations += [int(count) for count in report.nfe_per_row]
-    return pictures, evaluations
+    return torch.cat(drawn), evaluations
+
+
+def decode(model: BuiltinDLLM, indices: torch.Tensor) -> np.ndarray:
+    """Pictures uint8 [B, 256, 256, 3] of tokens [B, 16, 16]."""
+    with torch.inference_mode():
+        return np.concatenate([to_pictures(model.vq.decode(part)) for part in indices.split(BATCH)])
 
 
 def make_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], verdicts: Sequence[bool | None], columns: int,
@@ -80,9 +88,9 @@ def make_sheet(pictures: Sequence[np.ndarray], labels: Sequence[str], verdicts: 
     return sheet
 
 
-def measure_tokenizer(model: BuiltinDLLM, world: JudgedEmoji) -> dict[str, float]:
+def measure_tokenizer(model: BuiltinDLLM, world: JudgedEmoji, codes: Codes) -> dict[str, float]:
     """The image tokenizer on random scenes: error of the cells with a part of a thing, in dB, and checks passed."""
-    posterior = TokenPosterior(assign_codes(world.sprites))
+    posterior = TokenPosterior(codes)
     rng = np.random.default_rng(SEED)
     scenes = [world.sample(rng) for _ in range(SCENES)]
     pixels = torch.from_numpy(np.stack([world.render(scene) for scene in scenes])).permute(0, 3, 1, 2).float() / 255
@@ -101,19 +109,30 @@ def measure_tokenizer(model: BuiltinDLLM, world: JudgedEmoji) -> dict[str, float
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw both sheets; the exit code."""
     torch.set_num_threads(1)
-    model = load_builtin()
-    world = JudgedEmoji()
+    model, flat = load_builtin(), load_builtin(EMOJI_FLAT_TOKENIZER)
+    world, flat_world = JudgedEmoji(), JudgedEmoji(render_sprites(style=FLAT))
     prompts = evaluation_prompts("reporting", PER_CATEGORY, world)
-    pictures, evaluations = draw_all(model, [prompt.text for prompt in prompts])
-    found = world.find_objects(np.stack(pictures))
-    verdicts = [shows_scene(prompt.scene, things) for prompt, things in zip(prompts, found)]
-    make_sheet(pictures, [p.text for p in prompts], verdicts, COLUMNS, 128).save(PICTURES / "emoji_48.jpg", quality=85)
+    texts = [prompt.text for prompt in prompts]
+    indices, evaluations = draw_all(model, texts)
+    pictures, flat_pictures = decode(model, indices), decode(flat, indices)
+    verdicts, flat_verdicts = (
+        [shows_scene(prompt.scene, things) for prompt, things in zip(prompts, judge.find_objects(drawn))]
+        for judge, drawn in ((world, pictures), (flat_world, flat_pictures))
+    )
+    make_sheet(pictures, texts, verdicts, COLUMNS, 128).save(PICTURES / "emoji_48.jpg", quality=85)
+    both = [*pictures[::PER_CATEGORY], *flat_pictures[::PER_CATEGORY]]
+    labels = texts[::PER_CATEGORY]
+    sheet = make_sheet(both, [*labels, *labels], [None] * len(both), len(labels), 160)
+    sheet.save(PICTURES / "emoji_styles.jpg", quality=88)
     drawn, own = draw_all(model, SENTENCES)
-    make_sheet(drawn, SENTENCES, [None] * len(SENTENCES), 5, 192).save(PICTURES / "emoji_sentences.jpg", quality=88)
+    make_sheet(decode(model, drawn), SENTENCES, [None] * len(SENTENCES), 5, 192).save(
+        PICTURES / "emoji_sentences.jpg", quality=88)
+    codes = assign_codes(world.sprites)
     record = {
         "model": model.name, "preset": PRESET, "seed": SEED, "machine": describe_machine(),
-        "passed": sum(verdicts), "prompts": len(prompts), "mean_nfe": round(float(np.mean(evaluations)), 2),
-        "tokenizer": measure_tokenizer(model, world),
+        "passed": sum(verdicts), "passed_flat": sum(flat_verdicts), "prompts": len(prompts),
+        "mean_nfe": round(float(np.mean(evaluations)), 2),
+        "tokenizer": measure_tokenizer(model, world, codes), "tokenizer_flat": measure_tokenizer(flat, flat_world, codes),
         "sentences": [{"text": text, "nfe": nfe} for text, nfe in zip(SENTENCES, own)],
     }  # fmt: skip
     (PICTURES / "emoji.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

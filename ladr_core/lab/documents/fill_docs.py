@@ -13,7 +13,7 @@ from pathlib import Path
 from ...presets import PRESETS, changed_values
 from ...settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, SEED
 from .compared_tables import compared_tables, on_top_table, search_table
-from .conditionals_table import conditionals_table
+from .conditionals_table import chosen_cells_table, conditionals_table
 from .result_files import RESULTS, rate, read, table
 from .score_tables import (
     measured_presets,
@@ -175,6 +175,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "compared": compared_tables,
     "on_top": on_top_table,
     "conditionals": conditionals_table,
+    "chosen_cells": chosen_cells_table,
     "search": search_table,
     "memory": memory_table,
     "speed": speed_table,

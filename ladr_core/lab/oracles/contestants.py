@@ -68,11 +68,7 @@ def contestants(*, swept: bool = False) -> dict[str, SamplerSetup]:
         found[f"entropy bound {bound}"] = simple("entropy_bound", options={"entropy_bound": bound})
     found["threshold 0.98"] = simple("threshold", options={"threshold": 0.98})
     for name in ("quality", "balanced", "fast"):
-        preset = PRESETS[name]
-        found[f"ladr {name}"] = for_oracle(preset.setup)
-        settings = replace(for_oracle(preset.setup).settings, cell_order="least_confident")
-        rescue = replace(preset.rescue, rescue_floor=0.5)
-        found[f"ladr {name}, least confident first"] = SamplerSetup("ladr", settings, rescue)
+        found[f"ladr {name}"] = for_oracle(PRESETS[name].setup)
     balanced = found["ladr balanced"]
     found["ladr balanced, 256 steps"] = replace(balanced, settings=replace(balanced.settings, steps=256))
     found["ladr 64, time jumps"] = SamplerSetup(

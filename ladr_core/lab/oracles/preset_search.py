@@ -1,10 +1,11 @@
 """`preset_search`: values of LADR's presets, chosen on some seeds of the oracles, reported on thrice as many others.
 
-Each preset has steps and a radius of its own. Steps are what a picture without any sure cell may cost. Far conditionals
-of an oracle are exact, those of a network are not, so how far to trust them is not for the oracles to decide. With
-these a preset takes the values of fewest evaluations among those whose scenes are possible as often as it promises, and
-whose texture is at most WORST_TEXTURE times as far from the truth as Halton order with as many steps. Of equal
-evaluations it takes the highest floor, and leaves at its default what changed nothing.
+Each preset has steps and a neighborhood of its own. Steps are what a picture without any sure cell may cost. Far
+conditionals of an oracle are exact, those of a network are not (`chosen_cells`), so how far to trust them is not for
+the oracles to decide. With these a preset takes the values of fewest evaluations among those whose scenes are possible
+as often as it promises, and whose texture is at most WORST_TEXTURE times as far from the truth as Halton order with as
+many steps. Of equal evaluations it takes the most careful: the highest floor, then the lowest risk bound, and the
+default cap.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from .contract import Oracle
 from .structured import StructuredOracle
 from .texture import QuadtreeTexture
 
-PROMISED = {"quality": (64, 1, 0.995), "balanced": (64, 2, 0.99), "fast": (32, 8, 0.93)}  # steps, radius, valid share
-FLOORS, RISK_BOUNDS, CAPS = (0.5, 0.95), (0.005, 0.02, 0.1), (1.0, 4.0, RescueSettings().rescue_cap)
+PROMISED = {
+    "quality": (64, "cross", 1, 0.995), "balanced": (64, "square", 1, 0.99), "fast": (64, "square", 2, 0.93),
+}  # steps, frontier shape, radius, share of possible scenes
+FLOORS, RISK_BOUNDS, CAPS = (0.5, 0.95), (0.001, 0.02, 0.1), (1.0, 4.0, RescueSettings().rescue_cap)
 WORST_TEXTURE = 1.1
 TUNING, REPORTING = 10_000, 20_000  # first seeds
 
@@ -35,25 +38,26 @@ TUNING, REPORTING = 10_000, 20_000  # first seeds
 class Values:
     """What is varied."""
 
+    frontier_shape: str
     radius: int
     order: str
     steps: int
-    risk_bound: float = 0.02
+    risk_bound: float = RISK_BOUNDS[0]
     rescue_floor: float = FLOORS[-1]
     rescue_cap: float = CAPS[-1]
 
     @property
     def setup(self) -> SamplerSetup:
         """LADR with these values."""
-        rescue = {name: getattr(self, name) for name in ("risk_bound", "rescue_floor", "rescue_cap")}
+        rescue = {name: getattr(self, name) for name in ("frontier_shape", "risk_bound", "rescue_floor", "rescue_cap")}
         return ladr(self.steps, self.radius, self.order, **rescue)
 
 
 def swept_values() -> list[Values]:
     """What is tried: every order of cells with the lowest floor, and with the last order each value by itself."""
     found = []
-    for steps, radius, _ in PROMISED.values():
-        found += [Values(radius, order, steps, rescue_floor=FLOORS[0]) for order in CELL_ORDERS]
+    for steps, shape, radius, _ in PROMISED.values():
+        found += [Values(shape, radius, order, steps, rescue_floor=FLOORS[0]) for order in CELL_ORDERS]
         found += [replace(found[-1], rescue_floor=floor) for floor in FLOORS[1:]]
         own = found[-1]
         found += [replace(own, risk_bound=bound) for bound in RISK_BOUNDS if bound != own.risk_bound]
@@ -61,21 +65,19 @@ def swept_values() -> list[Values]:
     return found
 
 
-def candidates(rows: Sequence[dict[str, Any]], steps: int, radius: int, promised: float) -> list[dict[str, Any]]:
-    """The rows of these steps and radius whose scenes are possible often enough, the best first."""
-    fitting = [
-        row
-        for row in rows
-        if (row["values"]["steps"], row["values"]["radius"]) == (steps, radius) and row["valid"][0] >= promised
-    ]
+def candidates(rows: Sequence[dict[str, Any]], steps: int, shape: str, radius: int,
+               promised: float) -> list[dict[str, Any]]:
+    """The rows of these steps and neighborhood whose scenes are possible often enough, the best first."""
+    wanted = {"steps": steps, "frontier_shape": shape, "radius": radius}
+    fitting = [row for row in rows if wanted.items() <= row["values"].items() and row["valid"][0] >= promised]
     return sorted(fitting, key=preference)
 
 
 def preference(row: dict[str, Any]) -> tuple[float, ...]:
-    """What rows are sorted by: fewest evaluations, then the highest floor, then the defaults."""
-    values, defaults = row["values"], RescueSettings()
-    changed = (values["risk_bound"] != defaults.risk_bound, values["rescue_cap"] != defaults.rescue_cap)
-    return (row["nfe"][0], -values["rescue_floor"], *changed)
+    """What rows are sorted by: fewest evaluations, then the highest floor, the lowest bound and the default cap."""
+    values = row["values"]
+    other_cap = values["rescue_cap"] != RescueSettings().rescue_cap
+    return (row["nfe"][0], -values["rescue_floor"], values["risk_bound"], other_cap)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,8 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     tried = [row_of(scenes, values.setup, asdict(values), TUNING, args.scenes) for values in swept_values()]
     chosen: dict[str, Any] = {}
-    for name, (steps, radius, promised) in PROMISED.items():
-        for row in candidates(tried, steps, radius, promised):
+    for name, (steps, shape, radius, promised) in PROMISED.items():
+        for row in candidates(tried, steps, shape, radius, promised):
             values = Values(**row["values"])
             if texture_of(values) <= WORST_TEXTURE:
                 chosen[name] = row_of(scenes, values.setup, asdict(values), REPORTING, 3 * args.scenes)
