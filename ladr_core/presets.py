@@ -35,7 +35,7 @@ class Preset:
 
 def _ladr(name: str, meaning: str, *, steps: int, radius: int, shape: str = "square", cfg: float = 1.0,
           top_p: float = 0.9) -> Preset:
-    """A preset of LADR: open cells first, cells chosen before their tokens are drawn, the rescue for sure cells only."""
+    """A preset of LADR: open cells first, cells chosen before their tokens are drawn, a rescue of sure cells only."""
     return Preset(
         name,
         meaning,

@@ -10,7 +10,11 @@ from .models.contract import DLLM, Prompt
 from .models.lumina_dimoo.image_sizes import size_notice
 from .models.lumina_dimoo.prompts import reads_text
 from .prompt_notices import habit_notices, plain_text
+from .settings import RescueSettings, SamplerSettings
 from .token_grid import TokenGrid
+
+HASTY_SCHEDULES = ("linear", "arccos", "sqrt")
+"""Mask schedules whose first steps take many cells, before anything is known that they could be chosen by."""
 
 
 def prompt_notices(model: DLLM, positive: Sequence[Prompt], negative: Sequence[Prompt]) -> list[str]:
@@ -49,3 +53,14 @@ def masking_notices(is_masked: Tensor, denoise: float) -> list[str]:
     images = "all images" if len(idle) == len(is_masked) else "image " + ", ".join(str(image) for image in idle)
     why = "denoise is 0" if denoise == 0 else "the noise mask frees no cell"
     return [f"Nothing is drawn in {images}, as {why}: the input is returned as it is."]
+
+
+def setting_notices(settings: SamplerSettings, rescue: RescueSettings | None, negative: Sequence[Prompt]) -> list[str]:
+    """Which settings make an input idle or work against LADR; rescue: None where another sampler runs."""
+    notices = []
+    if settings.cfg == 1 and any(prompt.text.strip() for prompt in negative):
+        notices.append("The negative prompt has no effect, as cfg is 1: raise cfg to use it.")
+    if rescue is not None and rescue.rescue and settings.mask_schedule in HASTY_SCHEDULES:
+        notices.append(f"mask_schedule {settings.mask_schedule} unmasks many undecided cells in its first steps, and "
+                       "with the rescue few steps are left to make up for it: set mask_schedule to cosine or square.")
+    return notices

@@ -20,10 +20,10 @@ from .models.kv_cache import with_kv_cache
 from .noise import NoiseSource, PerImageNoise
 from .prompt_notices import plain_text
 from .report import SamplingReport
-from .run_notices import grid_notices, masking_notices, prompt_notices, reference_notices
+from .run_notices import grid_notices, masking_notices, prompt_notices, reference_notices, setting_notices
 from .sampler_setup import SamplerSetup
 from .samplers.registry import find_sampler
-from .settings import SEED, SamplerSettings
+from .settings import SEED, RescueSettings, SamplerSettings
 from .token_grid import MASKED, TokenGrid, to_cells, to_grid
 
 __all__ = ["ImageRequest", "RunCallbacks", "RunStart", "SamplerSetup", "StepEvent", "mask_for_denoise", "sample_tokens"]
@@ -93,7 +93,7 @@ def sample_tokens(
     denoiser = recipe.prepare(model).bind(positive, negative, grid, device=device)
     if settings.kv_cache:
         denoiser = with_kv_cache(denoiser, settings.kv_cache_refresh)
-    notices = _notices(model, request, settings, cells)
+    notices = _notices(model, request, settings, setup.rescue if chosen.uses_rescue else None, cells)
 
     def before_forward() -> None:
         tell.before_forward()
@@ -114,9 +114,11 @@ def sample_tokens(
     return to_grid(result, grid), report
 
 
-def _notices(model: DLLM, request: ImageRequest, settings: SamplerSettings, cells: Tensor) -> list[str]:
+def _notices(model: DLLM, request: ImageRequest, settings: SamplerSettings, rescue: RescueSettings | None,
+             cells: Tensor) -> list[str]:
     """What of the inputs has no effect, a sentence each; also logged."""
-    notices = prompt_notices(model, request.positive, request.negative if settings.cfg != 1 else ())
+    notices = setting_notices(settings, rescue, request.negative)
+    notices += prompt_notices(model, request.positive, request.negative if settings.cfg != 1 else ())
     notices += grid_notices(model, request.positive, request.grid)
     notices += masking_notices(cells == MASKED, settings.denoise)
     notices += reference_notices(model, request.positive)

@@ -11,7 +11,8 @@ from fake_dllm import FakeDLLM
 import ladr_core
 from ladr_core.errors import InputError
 from ladr_core.models.contract import Prompt
-from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings
+from ladr_core.run_notices import HASTY_SCHEDULES
+from ladr_core.settings import MASK_SCHEDULES, RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings
 from ladr_core.token_grid import MASKED, TokenGrid
 
 GRID = TokenGrid(6, 8)
@@ -210,7 +211,7 @@ def test_the_report_names_model_prompts_and_the_most_evaluations():
         _, report = sample(sampler=sampler, **values)
         assert report.most_nfe is None and "of at most" not in report.to_text()
     starts = []
-    sample(on_start=starts.append, **values)
+    sample(sampler="baseline", on_start=starts.append, **values)
     assert [(start.most_nfe, start.notices) for start in starts] == [(4, [])]
 
 
@@ -228,7 +229,19 @@ def test_inputs_without_an_effect_are_noted(caplog):
     assert notices(("a (red:1.2) circle",))[0].startswith("(red:1.2) is plain text")
     assert notices(("a (red) circle, 1:2",)) == []
     assert notices(negative="embedding:bad")[0].startswith("Negative prompt: embedding:b")
-    assert notices(negative="embedding:bad", settings=SamplerSettings(cfg=1.0)) == []
+
+
+def test_settings_that_make_an_input_idle_or_work_against_the_rescue_are_said():
+    without = SamplerSettings(cfg=1.0)
+    assert notices(negative="embedding:bad", settings=without) == [
+        "The negative prompt has no effect, as cfg is 1: raise cfg to use it."
+    ]
+    assert notices(settings=without) == []
+    for schedule in MASK_SCHEDULES:
+        given = {"settings": SamplerSettings(mask_schedule=schedule)}
+        said = notices(rescue=RescueSettings(), **given)
+        assert bool(said) == (schedule in HASTY_SCHEDULES) and all(schedule in notice for notice in said)
+        assert notices(rescue=RescueSettings(rescue=False), **given) == notices(sampler="baseline", **given) == []
 
 
 def test_images_in_which_nothing_is_drawn_are_noted():

@@ -19,7 +19,8 @@ def chosen(network, exact, scheduled=False, lost=0) -> Chosen:
 
 
 def test_every_rescued_token_of_which_the_network_is_sure_is_in_one_range():
-    rows = bands(joined([chosen([0.981, 0.9995, 1.0], [0.5, 1, 1]), chosen([0.97, 1.0], [0, 1]), chosen([1], [0], True)]))
+    runs = [chosen([0.981, 0.9995, 1.0], [0.5, 1, 1]), chosen([0.97, 1.0], [0, 1]), chosen([1], [0], True)]
+    rows = bands(joined(runs))
     assert [(row["from"], row["cells"], row["unsure"]) for row in rows] == [(0.98, 1, 1), (0.999, 1, 0), (0.9999, 2, 0)]
     assert all(low < high for low, high in zip(BANDS, BANDS[1:]))
 
@@ -34,6 +35,7 @@ def test_a_picture_that_the_world_does_not_know_is_lost():
     world = JudgedEmoji(drawn_sprites())
     scene = world.scene_of("single", ("fox",))
     prompt = EvaluationPrompt(0, "single", "tuning", "a fox", False, scene)
-    found = observe(load_builtin(), TokenPosterior(assign_codes(world.sprites)), [prompt], 0, next(iter(setups().values())))
+    posterior = TokenPosterior(assign_codes(world.sprites))
+    found = observe(load_builtin(), posterior, [prompt], 0, next(iter(setups().values())))
     assert found.lost == found.pictures == 1 and 1 <= found.nfe <= 64
     assert ((found.network >= 0) & (found.network <= 1)).all() and len(found.network) >= 1

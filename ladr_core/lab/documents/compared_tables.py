@@ -96,10 +96,11 @@ def search_table() -> str:
     for name, row in result.get("chosen", {}).items():
         values = row["values"]
         low, high = (f"{100 * share:.1f}" for share in row["valid"][1:])
-        shown = ", ".join(f"`{key}` {values[key]:g}" for key in ("radius", "steps", "risk_bound", "rescue_floor"))
+        shown = f"`frontier_shape` {values['frontier_shape']}, "
+        shown += ", ".join(f"`{key}` {values[key]:g}" for key in ("radius", "steps", "risk_bound", "rescue_floor"))
         lines.append(
             [
-                name, f"`cell_order` {values['order']}, `frontier_shape` {values['frontier_shape']}, {shown}", str(row["images"]), f"{row['nfe'][0]:.1f}",
+                name, f"`cell_order` {values['order']}, {shown}", str(row["images"]), f"{row['nfe'][0]:.1f}",
                 f"{100 * row['valid'][0]:.1f} ({low}-{high})",
             ]
         )  # fmt: skip

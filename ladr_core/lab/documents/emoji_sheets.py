@@ -1,9 +1,9 @@
 """Contact sheets of the emoji model, for docs/emoji_world.md: prompts of the benchmark, and sentences people write.
 
-`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category, ten sentences that no prompt
-list holds, and the first prompt of each category in both styles, all with seed 0 and the preset balanced, and writes
-docs/pictures/emoji.json, which says how. Nothing is chosen. The verdicts of the first sheet are the checker's; those of
-the sentences are left to the eye.
+`python -m ladr_core.lab emoji_sheets` draws the first 8 reporting prompts of each category, ten sentences that no
+prompt list holds, and the first prompt of each category in both styles, all with seed 0 and the preset balanced, and
+writes docs/pictures/emoji.json, which says how. Nothing is chosen. The verdicts of the first sheet are the checker's;
+those of the sentences are left to the eye.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "model": model.name, "preset": PRESET, "seed": SEED, "machine": describe_machine(),
         "passed": sum(verdicts), "passed_flat": sum(flat_verdicts), "prompts": len(prompts),
         "mean_nfe": round(float(np.mean(evaluations)), 2),
-        "tokenizer": measure_tokenizer(model, world, codes), "tokenizer_flat": measure_tokenizer(flat, flat_world, codes),
+        "tokenizer": measure_tokenizer(model, world, codes),
+        "tokenizer_flat": measure_tokenizer(flat, flat_world, codes),
         "sentences": [{"text": text, "nfe": nfe} for text, nfe in zip(SENTENCES, own)],
     }  # fmt: skip
     (PICTURES / "emoji.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

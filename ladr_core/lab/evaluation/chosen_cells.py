@@ -1,9 +1,9 @@
 """`chosen_cells`: how right the network is about the very cells that a sampler unmasks, by the exact probabilities.
 
-A sampler unmasks the cells of which the network is sure, and so those of which it is wrongly sure more often than others.
-At each step of a run on the tuning prompts, what the network thinks of the tokens just unmasked stands beside the exact
-probability of each, given caption and known cells. A picture that no scene fits any more is lost; its later steps do
-not count.
+A sampler unmasks the cells of which the network is sure, and so more often than by chance those of which it is wrongly
+sure. At each step of a run on the tuning prompts, what the network thinks of the tokens just unmasked stands beside the
+exact probability of each, given caption and known cells. A picture that no scene fits any more is lost; its later steps
+do not count.
 
 Sizes: B images, N cells, K codes.
 """
@@ -113,8 +113,8 @@ def observe(model: BuiltinDLLM, posterior: TokenPosterior, prompts: Sequence[Eva
 def joined(parts: Iterable[Chosen]) -> Chosen:
     """Several runs as one."""
     parts = list(parts)
-    grown = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("network", "exact", "scheduled")}
-    return Chosen(**grown, **{name: sum(getattr(p, name) for p in parts) for name in ("lost", "pictures", "nfe")})
+    arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("network", "exact", "scheduled")}
+    return Chosen(**arrays, **{name: sum(getattr(p, name) for p in parts) for name in ("lost", "pictures", "nfe")})
 
 
 def bands(chosen: Chosen) -> list[dict[str, Any]]:
