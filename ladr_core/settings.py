@@ -166,7 +166,7 @@ RISK_BOUND = Setting(
     "most risk that is accepted, in the unit of the risk filter",
     "Raise it to rescue more cells: faster, riskier. running, relative: how far a probability may be below the "
     "standard (0.02 = 2 %). absolute: largest risk of a cell, 0 to 1. budget, entropy: largest sum in a step.",
-    minimum=0.0, maximum=1000.0, step=0.01,
+    minimum=0.0, maximum=1000.0, step=0.001,
 )  # fmt: skip
 RISK_QUANTILE = Setting(
     "risk_quantile", 0.5, "float",

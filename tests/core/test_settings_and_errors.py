@@ -87,3 +87,11 @@ def test_unknown_sampler_and_option_are_named():
         find_sampler("euler")
     with pytest.raises(InputError, match="options"):
         find_sampler("baseline").check_options({"threshold": 1})
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_the_values_of_presets_survive_the_rounding_of_widgets(preset):
+    for name, value in (vars(preset.settings) | vars(preset.rescue)).items():
+        setting = (SAMPLER_SETTINGS | RESCUE_SETTINGS)[name]
+        if setting.kind == "float":
+            assert round(value / setting.step) * setting.step == pytest.approx(value, abs=1e-9), name
