@@ -26,7 +26,7 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _JOINTS = frozenset("and with on in at to of".split())
 _ALL_COLORS = OTHER_COLORS | set(COLORS)
 _BOTH = "both"
-_MEANT = PHRASE_WORDS | OTHER_COLORS | DENIALS | set(AMOUNTS) | {_BOTH}
+_MEANT = PHRASE_WORDS | OTHER_COLORS | DENIALS | set(AMOUNTS) | {_BOTH} | set(" ".join(NO_SIDE).split())
 
 
 @dataclass
@@ -89,12 +89,15 @@ class Reader:
                 at = after
                 continue
             word = self._synonyms.get(words[at], words[at])
-            counts = (word in AMOUNTS or word == _BOTH or word.isdecimal()) and self._is_thing_next(words, at + 1)
+            counts = self._is_amount(word) and self._is_thing_next(words, at + 1)
             if counts or word in self._vocabulary or word in _ALL_COLORS or word in DENIALS:
                 reading.words.append(word)
             else:
                 reading.unknown.add(seen[at])
             at += 1
+
+    def _is_amount(self, word: str) -> bool:
+        return word in AMOUNTS or word == _BOTH or word.isdecimal()
 
     def _is_thing_next(self, words: Sequence[str], at: int) -> bool:
         """Whether a thing follows at `at`, behind articles, numbers and colors."""
@@ -150,7 +153,7 @@ class Reader:
                 if last >= 0:
                     joined.insert(last + 1, "and")
                 last = len(joined)
-            elif word not in _ARTICLES and word not in NUMBERS and word not in AMOUNTS and word not in _ALL_COLORS:
+            elif not (word in _ARTICLES or word in _ALL_COLORS or self._is_amount(word) or word in NUMBERS):
                 last = -1
             if word in ("on", "in", "at") and self._has_thing(joined) and self._is_thing_next(reading.words, at + 1):
                 drawn = "above" if word == "on" else "and"
