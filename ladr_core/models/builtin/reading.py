@@ -164,7 +164,8 @@ class Reader:
 
     def _leave_out_colors(self, reading: Reading) -> None:
         """Put colors before their things, and drop those that the things do not come in."""
-        words, kept = reading.words, []
+        words = reading.words
+        kept: list[str] = []
         for at in range(1, len(words)):
             color, before = words[at], words[at - 1]
             if color in _ALL_COLORS and before in self._nouns and not self._colored_thing(words, at):
@@ -197,7 +198,8 @@ class Reader:
 
     def _count(self, reading: Reading) -> None:
         """Give numbers training's words, and things the singular or plural that fits."""
-        words, kept, number = list(reading.words), [], 0
+        words, number = list(reading.words), 0
+        kept: list[str] = []
         for at, word in enumerate(words):
             if word == _BOTH:
                 thing = next((w for w in words[at + 1 :] if w in self._nouns), "")
@@ -220,7 +222,7 @@ class Reader:
             if word in NUMBERS or word in ("a", "an"):
                 number = NUMBERS.get(word, 1)
             elif word in self._nouns:
-                forms = {0: {}, 1: self._singulars}.get(number, self.plurals)
+                forms: Mapping[str, str] = ({}, self._singulars, self.plurals)[min(number, 2)]
                 word, number = forms.get(word, word), 0
             if word:
                 kept.append(word)
