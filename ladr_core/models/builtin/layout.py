@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from ...prompt_notices import split_words
+from .reading import Reader
 
 TEXT_LENGTH = 24
 PAD, UNKNOWN, UNCONDITION = 0, 1, 2
 FIRST_WORD = 3
-SHAPES = "shapes"
+SHAPES, EMOJI = "shapes", "emoji"
 _SHAPES_SYNONYMS = {
     "grey": "gray", "disc": "circle", "disk": "circle", "ball": "circle", "box": "square", "rhombus": "diamond",
     "plus": "cross", "violet": "purple", "beneath": "under", "image": "picture", "photo": "picture",
@@ -79,14 +80,29 @@ class BuiltinLayout:
 
     def known_words(self, text: str) -> list[tuple[str, bool]]:
         """The words and signs of a prompt in order, as they are written, each with whether the model knows it."""
-        return [(written, self.synonyms.get(plain, plain) in self._ids) for written, plain in split_words(text)]
+        words = split_words(text)
+        if self._reader is not None:
+            unknown = self._reader.read([plain for _, plain in words]).unknown
+            return [(written, i not in unknown) for i, (written, _) in enumerate(words)]
+        return [(written, self.synonyms.get(plain, plain) in self._ids) for written, plain in words]
+
+    def reading_notices(self, text: str) -> list[str]:
+        """What a prompt asks for that its words cannot say to the model, a sentence each."""
+        return self._reader.read([plain for _, plain in split_words(text)]).notices if self._reader else []
 
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: FIRST_WORD + i for i, word in enumerate(self.words)}
 
+    @cached_property
+    def _reader(self) -> Reader | None:
+        """Rephrases what people write; the shapes, and files of other worlds, read word by word."""
+        return Reader(self.words, self.synonyms) if self.world == EMOJI and self.skips_unknown else None
+
     def word_ids(self, text: str) -> list[int]:
         """A token id for each Latin word of a prompt that is not skipped; other scripts and signs have none."""
+        if self._reader is not None:
+            return [self._ids[word] for word in self._reader.read([plain for _, plain in split_words(text)]).words]
         plain_words = (plain for _, plain in split_words(text) if plain)
         ids = [self._ids.get(self.synonyms.get(plain, plain), UNKNOWN) for plain in plain_words]
         return [number for number in ids if not self.skips_unknown or number != UNKNOWN]

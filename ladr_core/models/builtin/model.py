@@ -73,6 +73,7 @@ class BuiltinDLLM:
                            "words, listed on the help page of Load dLLM.")
         if unknown and not any(known for _, known in words):
             notices.append("It knows no word of this prompt, so it chooses what to draw.")
+        notices += self.layout.reading_notices(text)
         count = len(self.layout.word_ids(text))
         if count > TEXT_LENGTH:
             notices.append(f"The prompt has {count} words; the built-in model reads the first {TEXT_LENGTH}.")
