@@ -66,6 +66,9 @@ SAID = {
     "a lot of cats": ("five cats", "lot is drawn as five"),
     "a few cats": ("three cats", "few is drawn as three"),
     "no cats": ("", "no cats is left out"),
+    "cats": ("three cats", "No number is said of cats, so three is drawn"),
+    "the red cars at night": ("three red cars at night", "No number is said of cars"),
+    "owls and a fox": ("an owl and a fox", "so one is drawn"),
     "a dog without a green crown": ("a dog", "without a green crown is left out"),
     "a cat on a book": ("a cat above a book", "on is drawn as above"),
     "a cat behind the car": ("a cat and the car", "behind is drawn as and"),
@@ -95,6 +98,11 @@ def test_what_it_cannot_draw_is_said_in_one_sentence(text):
     (notice,) = LAYOUT.reading_notices(text)
     assert read(text) == meant and said in notice
     assert notice in MODEL.prompt_notices(text)
+
+
+def test_two_things_without_numbers_are_one_of_each():
+    assert read("cats and dogs in the snow") == "a cat and a dog in the snow"
+    assert len(LAYOUT.reading_notices("cats and dogs in the snow")) == 2
 
 
 @pytest.mark.parametrize("text", [*SAME, *SAID])

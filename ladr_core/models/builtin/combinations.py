@@ -54,6 +54,11 @@ def amount_notice(amount: str, drawn: str) -> str:
     return f"It counts from two to five, so {amount} is drawn as {drawn}."
 
 
+def plural_notice(things: str, drawn: str) -> str:
+    """What to say of several things whose number is not said."""
+    return f"No number is said of {things}, so {drawn} is drawn."
+
+
 def denial_notice(denied: str) -> str:
     """What to say of a thing that is not to be drawn."""
     return f"It cannot be told what not to draw, so {denied} is left out."

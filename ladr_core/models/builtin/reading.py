@@ -17,6 +17,7 @@ from .combinations import (
     combination_notices,
     denial_notice,
     one_color_notice,
+    plural_notice,
     relation_notice,
     side_notice,
 )
@@ -61,6 +62,7 @@ class Reader:
         self._join(reading)
         self._leave_out_colors(reading)
         self._count(reading)
+        self._number_bare_plurals(reading)
         _strip(reading.words)
         singular = [self._singulars.get(word, word) for word in reading.words]
         things = [word for word in singular if word in self.plurals]
@@ -227,6 +229,26 @@ class Reader:
             if word:
                 kept.append(word)
         reading.words = kept
+
+
+    def _number_bare_plurals(self, reading: Reading) -> None:
+        """Make three of `cats`, and one of each where two things are named: training said how many, always."""
+        words = reading.words
+        alone = sum(word in self._nouns for word in words) == 1
+        for at in range(len(words) - 1, -1, -1):
+            word = words[at]
+            if self._singulars.get(word, word) == word:
+                continue
+            first = at
+            while first and words[first - 1] in _ALL_COLORS:
+                first -= 1
+            before = words[first - 1] if first else ""
+            if before in NUMBERS:
+                continue
+            words[at] = word if alone else self._singulars[word]
+            article = "an" if words[first][0] in "aeiou" else "a"
+            words[first - (before in _ARTICLES) : first] = ["three" if alone else article]
+            reading.notices.append(plural_notice(word, "three" if alone else "one"))
 
 
 def _longest(phrases: Collection[str], words: Sequence[str], at: int) -> str:
