@@ -7,16 +7,19 @@ each other still say something. A reading is the probability of a known token gi
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...models.contract import Denoiser
 from ...token_grid import MASKED
 from ..worlds.scene import Caption, Scene
 from ..worlds.shapes.token_posterior import TokenPosterior, allowed_places
-from .contract import NEVER, OracleRun, Verdict, masked_rows
+from .contract import NEVER, Verdict, masked_rows
 from .structured import StructuredOracle
 from .texture import SYNONYMS, QuadtreeTexture
 
@@ -24,8 +27,8 @@ SLIP = 1e-6
 _TRUTHS = 512  # exact draws that say how improbable a texture should be
 
 
-class ReadingRun(OracleRun, Protocol):
-    """A run that reads its known tokens in the evaluation that predicts the others."""
+class Reader(Denoiser, Protocol):
+    """A denoiser that reads the known tokens in the evaluation that predicts the others."""
 
     readings: Tensor  # [B, N] probabilities, 1 where masked, of the last evaluation of each image
 
@@ -109,8 +112,8 @@ def _log(values: np.ndarray) -> np.ndarray:
 class ForgivingScenes:
     """The structured oracle with slips; what is drawn is judged without."""
 
-    def __init__(self) -> None:
-        self.exact = StructuredOracle()
+    def __init__(self, exact: StructuredOracle | None = None) -> None:
+        self.exact = exact or StructuredOracle()
         self.posterior = ForgivingPosterior(self.exact.world, self.exact.vq)
         self.name, self.grid, self.codebook_size = self.exact.name, self.exact.grid, self.exact.codebook_size
 
@@ -127,6 +130,7 @@ class ForgivingScenesRun:
         self._scenes = self._exact.scenes
         self.codebook_size, self.device, self.truth = oracle.codebook_size, torch.device("cpu"), self._exact.truth
         self.readings = torch.ones(self.truth.shape)
+        self._expected = torch.zeros(self.codebook_size)
 
     def predict(self, codebook_indices: Tensor, rows: Tensor, *, guided: bool, step: int) -> tuple[Tensor, ...]:
         """See OracleRun."""
@@ -134,6 +138,8 @@ class ForgivingScenesRun:
         for cells, row in zip(codebook_indices, rows.tolist()):
             found = torch.from_numpy(self._posterior.probabilities(*self._scenes[row], cells.numpy())).double()
             is_masked = cells == MASKED
+            if bool(is_masked.all()):  # the first evaluation of the picture, whatever step the loop is in
+                self._expected += found.sum(0).float()
             parts.append(found[is_masked].clamp_min(NEVER).log().float())
             own = found.gather(1, cells.clamp_min(0)[:, None])[:, 0]
             others = found.scatter(1, cells.clamp_min(0)[:, None], 0.0).sum(1)
@@ -143,7 +149,7 @@ class ForgivingScenesRun:
 
     def judge(self, drawn: Tensor) -> Verdict:
         """See OracleRun."""
-        return self._exact.judge(drawn)
+        return replace(self._exact.judge(drawn), expected_histogram=self._expected)
 
 
 class ReadTexture:
@@ -156,8 +162,12 @@ class ReadTexture:
     def __init__(self, depth: int) -> None:
         self.texture = QuadtreeTexture(depth)
         self.name, self.grid, self.codebook_size = self.texture.name, self.texture.grid, self.texture.codebook_size
+
+    @cached_property
+    def expected(self) -> float:
+        """The surprisal of exact draws."""
         truths = torch.stack([self.texture.draw(seed) for seed in range(10**6, 10**6 + _TRUTHS)])
-        self.expected = float(torch.cat([self.surprisal(part) for part in truths.split(32)]).mean())
+        return float(torch.cat([self.surprisal(part) for part in truths.split(32)]).mean())
 
     def surprisal(self, tokens: Tensor) -> Tensor:
         """- log p per cell [B] of tokens [B, N]."""

@@ -27,7 +27,6 @@ from .revision import Correction, Parts, Redraft, correct, read_hidden, redraft
 NAME = "emoji model"
 BATCH = 12
 HALVES = 2  # groups of cells that are hidden in turn to rate a picture
-Draw = Callable[["Counted", Parts, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ def network_trials() -> list[NetworkTrial]:
                                       reference="cfg 1"))  # fmt: skip
         found += [
             NetworkTrial("correction", value, sampler, setup, plan, "none")
-            for value, plan in (("none", None), ("published", Correction(1)), ("early", Correction(1, early=True)))
+            for value, plan in (("none", None), ("published", Correction(1)),
+                                ("impossible", Correction(4096, early=True, below=1e-3)))
         ]
     fast, quality = PRESETS["fast"].setup, PRESETS["quality"].setup
     found.append(NetworkTrial("revision", "none", "ladr quality", quality, reference="none"))
@@ -164,6 +164,6 @@ def measure_trials(known: Sequence[dict[str, Any]], keep: Callable[[dict[str, An
                "images": len(prompts), "nfe": mean(torch.tensor(found.nfe)), "passes": mean(torch.tensor(found.passes)),
                "valid": share(torch.tensor(found.passed).float()), "divergence": None}  # fmt: skip
         if (trial.sampler, trial.value) != reference:
-            row["minus"] = " ".join(reference)
-            row["difference"] = compare(prompts, found.passed, passed[(trial.idea, *reference)])
+            row["minus"] = f"{reference[0]} {reference[1]}"
+            row["difference"] = compare(prompts, found.passed, passed[trial.idea, reference[0], reference[1]])
         keep(row | {"passed": "".join(str(int(value)) for value in found.passed)})

@@ -104,7 +104,7 @@ def trials(scenes: int, textures: int) -> list[Trial]:
                 setup = setups[sampler]
                 setup = replace(setup, settings=replace(setup.settings, mask_schedule=name))
                 found.append(Trial("schedule", name, sampler, on, setup, count))
-    return found + revision_trials(scenes, textures) + information_trials(scenes, textures)
+    return found + revision_trials(structured, scenes, textures) + information_trials(structured, scenes, textures)
 
 
 def with_steps(setup: SamplerSetup, steps: int) -> SamplerSetup:
@@ -112,10 +112,11 @@ def with_steps(setup: SamplerSetup, steps: int) -> SamplerSetup:
     return replace(setup, settings=replace(setup.settings, steps=steps))
 
 
-def revision_trials(scenes: int, textures: int) -> list[Trial]:
+def revision_trials(structured: StructuredOracle, scenes: int, textures: int) -> list[Trial]:
     """Tokens taken back: during the run, and of a draft; the rows "none" say what as many evaluations do without."""
-    setups, forgiving = contestants(), ForgivingScenes()
-    texture = ReadTexture(5)
+    setups = contestants()
+    forgiving: Oracle = ForgivingScenes(structured)
+    texture: Oracle = ReadTexture(5)
     fast, baseline = setups["ladr fast"], setups["baseline 16"]
     corrections = (("none", None), ("published", Correction(1)), ("early", Correction(1, early=True)),
                    ("early x 64", Correction(64, early=True)),
@@ -128,7 +129,7 @@ def revision_trials(scenes: int, textures: int) -> list[Trial]:
             found.append(Trial("correction", value, f"{label}, {steps} steps", forgiving, with_steps(setup, steps),
                                scenes, draw))  # fmt: skip
     for label, setup, steps in (("ladr fast", fast, 32), ("baseline", baseline, 32)):
-        for value, plan in corrections[:4]:
+        for value, plan in corrections:
             draw = None if plan is None else draw_revised(plan)
             found.append(Trial("correction", value, f"{label}, {steps} steps", texture, with_steps(setup, steps),
                                textures, draw))  # fmt: skip
@@ -142,12 +143,15 @@ def revision_trials(scenes: int, textures: int) -> list[Trial]:
     return found
 
 
-def information_trials(scenes: int, textures: int) -> list[Trial]:
+def information_trials(structured: StructuredOracle, scenes: int, textures: int) -> list[Trial]:
     """Step sizes from the information profile, for LADR and for those that follow the schedule alone."""
-    setups, found = contestants(), []
-    structured, mixed, texture = StructuredOracle(), MixedOracle(), QuadtreeTexture(6)
+    setups = contestants()
+    found: list[Trial] = []
+    scene: Oracle = structured
+    mixed: Oracle = MixedOracle()
+    texture: Oracle = QuadtreeTexture(6)
     for oracle, samplers, images in (
-        (structured, ("ladr fast", "ladr balanced", "halton 16", "baseline 16"), scenes),
+        (scene, ("ladr fast", "ladr balanced", "halton 16", "baseline 16"), scenes),
         (mixed, ("ladr fast", "halton 32", "baseline 32"), MIXED_IMAGES),
         (texture, ("ladr fast", "halton 32", "baseline 32"), textures),
     ):

@@ -29,7 +29,7 @@ from ...step import Choice, Prediction, Rule, StepState
 from ...token_draw import TokenDraw
 from ...token_grid import MASKED, TokenGrid
 from .contract import Oracle, OracleRun
-from .forgiving import ReadingRun
+from .forgiving import Reader
 
 # FreeCorrection's: by the share of its steps that are done (as the cosine's share of known cells), how many of 4,096.
 PUBLISHED = ((0.19, 16), (0.41, 8), (0.69, 4))
@@ -133,7 +133,7 @@ class Parts:
         return drawn, torch.tensor(report.nfe_per_row, dtype=torch.float32)
 
 
-def correct(run: ReadingRun, parts: Parts, correction: Correction, cells: Tensor) -> tuple[Tensor, Tensor]:
+def correct(run: Reader, parts: Parts, correction: Correction, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens [B, N] and evaluations [B] of a run that is corrected as it goes, from cells [B, N]."""
     editable, readings = torch.ones_like(cells, dtype=torch.bool), Readings(cells)
     parts.rule = ResumedRule(parts.rule)
@@ -179,7 +179,7 @@ def redraft(
     return drawn, nfe + more
 
 
-def read_at_once(run: ReadingRun) -> Rate:
+def read_at_once(run: Reader) -> Rate:
     """Readings of all tokens from one evaluation, as only an oracle gives them."""
 
     def rate(drawn: Tensor) -> tuple[Tensor, int]:
