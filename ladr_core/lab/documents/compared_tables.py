@@ -73,18 +73,37 @@ def on_top_table() -> str:
         return "This version comes without a result file; the command below makes one."
     result = read(ON_TOP)
     lines: dict[tuple[str, str, str], list[str]] = {}
+    counts: dict[str, set[int]] = {}
     for row in result["rows"]:
-        shown = f"{100 * row['valid'][0]:.0f} %" if row["divergence"] is None else f"{row['divergence'][0]:.4f}"
         line = lines.setdefault((row["idea"], row["oracle"], row["sampler"]), [])
-        line.append(f"{row['value']}: {shown} with {row['nfe'][0]:.1f}")
-    images = ", ".join(sorted({f"{row['images']} of {row['oracle']}" for row in result["rows"]}))
+        line.append(f"{row['value']}: {_outcome(row)} with {row['nfe'][0]:.1f}")
+        counts.setdefault(row["oracle"], set()).add(row["images"])
+    images = ", ".join(f"{' or '.join(map(str, sorted(of)))} of {oracle}" for oracle, of in sorted(counts.items()))
     words = (
-        f"Possible scenes, or divergence in nats per cell, with evaluations; factor 1.0 and cosine are the samplers as "
-        f"they are; {images}; {result['machine']['cpu']}, torch {result['machine']['torch']}. From "
+        "Possible scenes, pictures that show their prompt (emoji model, tuning half), divergence in nats per cell, or "
+        "surprisal: - log p per cell less that of exact draws, where 0 is right. With evaluations; factor 1.0, cosine, "
+        'cfg 1 and none are the samplers as they are; "minus": points of difference, prompts and seeds the same. 95 % '
+        f"intervals in brackets. {images}; {result['machine']['cpu']}, torch {result['machine']['torch']}. From "
         "[results/on_top.json](results/on_top.json)."
     )
     head = ["idea", "oracle", "sampler", "value: result"]
     return words + "\n\n" + table(head, [[*key, "; ".join(line)] for key, line in lines.items()], left=4)
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    """What a row of on_top measured: surprisal, divergence or the share of right pictures."""
+    if row.get("surprisal"):
+        value, low, high = row["surprisal"]
+        return f"surprisal {value:+.4f} ({low:+.4f} to {high:+.4f})"
+    value, low, high = (f"{100 * number:.0f}" for number in row["valid"])
+    shown = f"{value} % ({low}-{high})"
+    if row["divergence"] is not None:
+        divergence = "{:.4f} ({:.4f}-{:.4f})".format(*row["divergence"])
+        shown = divergence if row["oracle"].startswith("texture") else f"{shown}, {divergence}"
+    if "difference" in row:
+        value, low, high = (f"{100 * number:+.1f}" for number in row["difference"])
+        shown += f", minus {row['minus']} {value} ({low} to {high})"
+    return shown
 
 
 def search_table() -> str:

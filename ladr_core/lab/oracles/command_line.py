@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ...command_line.machine import describe_machine
 from ...sampler_setup import SamplerSetup
 from .contestants import contestants, values_of
 from .contract import Oracle
-from .measure import STARTS, OracleRow, measure
+from .measure import STARTS, Draw, OracleRow, measure
 from .mixed import MixedOracle
 from .structured import StructuredOracle
 from .texture import QuadtreeTexture
@@ -77,12 +77,18 @@ def known_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def measure_once(path: Path, rows: list[dict[str, Any]], key: dict[str, Any], oracle: Oracle, setup: SamplerSetup,
-                 seeds: range) -> dict[str, Any]:
-    """The row of the key, measured unless it is among the rows; a new one is added to them and to the file."""
+                 seeds: range, draw: Draw | None = None, renamed: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The row of the key, measured unless it is among the rows; a new one is added to them and to the file.
+
+    draw: another way of drawing (see `measure`); renamed: figures that mean something else here.
+    """
     for row in rows:
         if holds(row, key):
             return row
-    row = key | summary(measure(oracle, setup, seeds))
+    found = summary(measure(oracle, setup, seeds, draw_images=draw))
+    for name, other in (renamed or {}).items():
+        found |= {other: found[name], name: None}
+    row = key | found
     rows.append(row)
     write(path, rows)
     print(*key.values(), row["nfe"][0], row["valid"][0], (row["divergence"] or [""])[0], flush=True)

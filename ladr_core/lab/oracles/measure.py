@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -38,15 +38,19 @@ class OracleRow:
     seconds: float
 
 
-def measure(oracle: Oracle, setup: SamplerSetup, seeds: Sequence[int], start: str = STARTS[0]) -> OracleRow:
-    """Draw one image per seed."""
+Draw = Callable[[Oracle, OracleRun, SamplerSetup, Sequence[int], str], tuple[Tensor, Tensor, Tensor]]
+
+
+def measure(oracle: Oracle, setup: SamplerSetup, seeds: Sequence[int], start: str = STARTS[0],
+            draw_images: Draw | None = None) -> OracleRow:
+    """Draw one image per seed; draw_images: another way of drawing than `draw`."""
     begun = time.perf_counter()
     batch = max(BATCH_LEAST, BATCH_CELLS // oracle.grid.cells)
     parts, drawn_histogram, expected = [], torch.zeros(oracle.codebook_size), torch.zeros(oracle.codebook_size)
     for first in range(0, len(seeds), batch):
         own = list(seeds[first : first + batch])
         run = oracle.begin(own)
-        drawn, nfe, was_masked = draw(oracle, run, setup, own, start)
+        drawn, nfe, was_masked = (draw_images or draw)(oracle, run, setup, own, start)
         verdict = run.judge(drawn)
         parts.append((nfe, verdict.valid, verdict.divergence, verdict.divergence_bound))
         if verdict.expected_histogram.numel():

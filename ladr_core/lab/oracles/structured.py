@@ -28,8 +28,8 @@ class StructuredOracle:
         self.grid = TokenGrid(GRID * fineness, GRID * fineness)
         self.name = f"structured {self.grid.height}"
         self.world = ShapesWorld(("plain",))
-        vq = load_builtin(SHAPES_WEIGHTS).vq
-        self.posterior, self.codebook_size = TokenPosterior(self.world, vq), vq.codebook_size
+        self.vq = load_builtin(SHAPES_WEIGHTS).vq
+        self.posterior, self.codebook_size = TokenPosterior(self.world, self.vq), self.vq.codebook_size
 
     def begin(self, seeds: list[int]) -> StructuredRun:
         """See Oracle."""
@@ -73,7 +73,7 @@ class StructuredRun:
     """A run of the structured oracle."""
 
     def __init__(self, oracle: StructuredOracle, scenes: list[tuple[Scene, Caption]]) -> None:
-        self._oracle, self._scenes = oracle, scenes
+        self._oracle, self.scenes = oracle, scenes
         self.codebook_size, self.device = oracle.codebook_size, torch.device("cpu")
         self.truth = torch.stack(
             [oracle.fine(torch.from_numpy(oracle.posterior.tokens(scene))) for scene, _ in scenes]
@@ -86,7 +86,7 @@ class StructuredRun:
         parts = []
         for cells, row in zip(codebook_indices, rows.tolist()):
             is_masked = cells == MASKED
-            found = None if self._dead[row] else self._oracle.probabilities(self._scenes[row], cells.numpy())
+            found = None if self._dead[row] else self._oracle.probabilities(self.scenes[row], cells.numpy())
             self._dead[row] = found is None
             if found is None:
                 logits = torch.full((int(is_masked.sum()), self.codebook_size), float(np.log(NEVER)))
@@ -108,7 +108,7 @@ class StructuredRun:
         """See OracleRun."""
         valid = [
             not dead and self._oracle.probabilities(scene, cells.numpy()) is not None
-            for dead, scene, cells in zip(self._dead, self._scenes, drawn)
+            for dead, scene, cells in zip(self._dead, self.scenes, drawn)
         ]
         unknown = torch.full((len(valid),), torch.nan)
         return Verdict(torch.tensor(valid, dtype=torch.float32), unknown, unknown, expected_histogram=self._expected)

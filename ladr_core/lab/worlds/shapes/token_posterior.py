@@ -155,7 +155,7 @@ class TokenPosterior:
         first, second = scene.objects
         filled = (~known.empty).astype(int)
         others = (filled.sum(1)[:, None, None] - filled[:, :, None] - filled[:, None, :]) == 0  # [V, P, P]
-        places = others * _allowed_places(scene.relation) * prior[:, None, None]
+        places = others * allowed_places(scene.relation) * prior[:, None, None]
         colors = self._colors(first, caption)[:, None] & self._colors(second, caption)
         if not caption.names_colors:
             colors = colors & ~np.eye(len(_COLORS), dtype=bool)
@@ -181,7 +181,7 @@ class TokenPosterior:
 
 
 @cache
-def _allowed_places(relation: str | None) -> np.ndarray:
+def allowed_places(relation: str | None) -> np.ndarray:
     """Which ordered pairs of places [P, P] two objects can have, bool."""
     return np.array([
         [a != b and (relation is None or stand_in_relation(a, b, relation)) for b in PLACES] for a in PLACES
