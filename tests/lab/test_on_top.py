@@ -9,12 +9,11 @@ import torch
 from ladr_core.command_line.pictures import load_model
 from ladr_core.lab.evaluation.prompts import evaluation_prompts
 from ladr_core.lab.evaluation.runner import judged_world
-from ladr_core.lab.oracles.contestants import contestants
 from ladr_core.lab.oracles.forgiving import ForgivingScenes, ReadTexture
 from ladr_core.lab.oracles.information_steps import equal_information, least_error, measure_profile, table_schedule
 from ladr_core.lab.oracles.measure import STARTS, draw
 from ladr_core.lab.oracles.network_trials import NetworkTrial, draw_trial, network_trials
-from ladr_core.lab.oracles.on_top import FACTORS, SharpenedOracle, sharpen, trials
+from ladr_core.lab.oracles.on_top import FACTORS, SharpenedOracle, setups_tried, sharpen, trials
 from ladr_core.lab.oracles.revision import Correction, Redraft, draw_revised, read_hidden
 from ladr_core.lab.oracles.texture import QuadtreeTexture
 from ladr_core.sampler_setup import SamplerSetup
@@ -85,9 +84,9 @@ def test_an_oracle_that_forgives_is_the_exact_one_for_possible_tokens_and_finds_
     assert not run.judge(wrong).valid.any() and run.judge(run.truth).valid.all()
 
 
-@pytest.mark.parametrize("sampler", ["ladr fast", "baseline 16"])
+@pytest.mark.parametrize("sampler", ["ladr, radius 8", "baseline 16"])
 def test_a_correction_of_nothing_changes_nothing(sampler):
-    texture, setup = ReadTexture(3), contestants()[sampler]
+    texture, setup = ReadTexture(3), setups_tried()[sampler]
     plain, corrected = texture.begin([1, 2]), texture.begin([1, 2])
     drawn, nfe, _ = draw(texture, plain, setup, [1, 2], STARTS[0])
     again, more, _ = draw_revised(Correction(0))(texture, corrected, setup, [1, 2], STARTS[0])
@@ -98,7 +97,7 @@ def test_a_correction_of_nothing_changes_nothing(sampler):
 
 
 def test_a_revision_of_nothing_changes_nothing_and_counts_its_rating():
-    texture, setup = ReadTexture(3), contestants()["baseline 16"]
+    texture, setup = ReadTexture(3), setups_tried()["baseline 16"]
     drawn, nfe, _ = draw(texture, texture.begin([1, 2]), setup, [1, 2], STARTS[0])
     again, more, _ = draw_revised(Redraft(0.0, 4))(texture, texture.begin([1, 2]), setup, [1, 2], STARTS[0])
     assert torch.equal(drawn, again) and torch.equal(nfe + 1, more)
@@ -134,7 +133,7 @@ def test_a_table_is_a_schedule_with_its_inverse():
 
 
 def test_a_profile_starts_at_the_whole_entropy_and_falls():
-    profile = measure_profile(QuadtreeTexture(3), contestants()["halton 16"], [1, 2], 16)
+    profile = measure_profile(QuadtreeTexture(3), setups_tried()["halton 16"], [1, 2], 16)
     assert profile[0] == pytest.approx(4.05, abs=0.05) and profile[-1] == 0
     assert profile[400] < profile[100] < profile[0]
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from ...sampler_setup import SamplerSetup
 from ...settings import MASK_SCHEDULES
 from .command_line import known_rows, measure_once, result_parser, write
-from .contestants import contestants
+from .contestants import contestants, ladr
 from .contract import Oracle, OracleRun, Verdict
 from .forgiving import ForgivingScenes, ReadTexture
 from .information_steps import draw_with_schedule, equal_information, least_error, measure_profile, table_schedule
@@ -33,8 +33,8 @@ from .structured import StructuredOracle
 from .texture import QuadtreeTexture
 
 FACTORS = (0.7, 1.5, 3.0)
-SCENE_SAMPLERS = ("ladr fast", "ladr balanced", "baseline 16")
-TEXTURE_SAMPLERS = ("ladr fast", "baseline 32")
+SCENE_SAMPLERS = ("ladr, radius 8", "ladr, radius 2", "baseline 16")
+TEXTURE_SAMPLERS = ("ladr, radius 8", "baseline 32")
 IDEAS = ("temperature by entropy", "schedule", "correction", "revision", "information", "network")
 PROFILE_STEPS, PROFILE_SEEDS = 128, range(10**5, 10**5 + 8)  # other pictures than those drawn
 MIXED_IMAGES = 24
@@ -92,7 +92,7 @@ def sharpen(log_probability: Tensor, factor: float) -> Tensor:
 
 def trials(scenes: int, textures: int) -> list[Trial]:
     """Every row on an oracle; factor 1, cosine and none change nothing."""
-    structured, texture, setups = StructuredOracle(), QuadtreeTexture(6), contestants()
+    structured, texture, setups = StructuredOracle(), QuadtreeTexture(6), setups_tried()
     found: list[Trial] = []
     for sampler in SCENE_SAMPLERS:
         for factor in (1.0, *FACTORS):
@@ -107,6 +107,14 @@ def trials(scenes: int, textures: int) -> list[Trial]:
     return found + revision_trials(structured, scenes, textures) + information_trials(structured, scenes, textures)
 
 
+def setups_tried() -> dict[str, SamplerSetup]:
+    """The contestants, and LADR with values of its own, which stay what they are when presets change."""
+    found = contestants()
+    for label, steps, radius in (("ladr, radius 8", 32, 8), ("ladr, radius 2", 64, 2)):
+        found[label] = ladr(steps, radius, "open_first", rescue_floor=0.95)
+    return found
+
+
 def with_steps(setup: SamplerSetup, steps: int) -> SamplerSetup:
     """The setup with another number of steps."""
     return replace(setup, settings=replace(setup.settings, steps=steps))
@@ -114,28 +122,28 @@ def with_steps(setup: SamplerSetup, steps: int) -> SamplerSetup:
 
 def revision_trials(structured: StructuredOracle, scenes: int, textures: int) -> list[Trial]:
     """Tokens taken back: during the run, and of a draft; the rows "none" say what as many evaluations do without."""
-    setups = contestants()
+    setups = setups_tried()
     forgiving: Oracle = ForgivingScenes(structured)
     texture: Oracle = ReadTexture(5)
-    fast, baseline = setups["ladr fast"], setups["baseline 16"]
+    fast, baseline = setups["ladr, radius 8"], setups["baseline 16"]
     corrections = (("none", None), ("published", Correction(1)), ("early", Correction(1, early=True)),
                    ("early x 64", Correction(64, early=True)),
                    ("impossible", Correction(4096, early=True, below=1e-3)))  # fmt: skip
     found = []
-    for label, setup, steps in (("ladr fast", fast, 32), ("ladr fast", fast, 24), ("ladr fast", fast, 16),
-                                ("ladr fast", fast, 12), ("baseline", baseline, 16), ("baseline", baseline, 32)):
+    for label, setup, steps in (("ladr, radius 8", fast, 32), ("ladr, radius 8", fast, 24), ("ladr, radius 8", fast, 16),
+                                ("ladr, radius 8", fast, 12), ("baseline", baseline, 16), ("baseline", baseline, 32)):
         for value, plan in corrections:
             draw = None if plan is None else draw_revised(plan)
             found.append(Trial("correction", value, f"{label}, {steps} steps", forgiving, with_steps(setup, steps),
                                scenes, draw))  # fmt: skip
-    for label, setup, steps in (("ladr fast", fast, 32), ("baseline", baseline, 32)):
+    for label, setup, steps in (("ladr, radius 8", fast, 32), ("baseline", baseline, 32)):
         for value, plan in corrections:
             draw = None if plan is None else draw_revised(plan)
             found.append(Trial("correction", value, f"{label}, {steps} steps", texture, with_steps(setup, steps),
                                textures, draw))  # fmt: skip
     for label, setup, steps, on, images in (
-        ("ladr fast", fast, 16, forgiving, scenes), ("baseline", baseline, 11, forgiving, scenes),
-        ("ladr fast", fast, 27, texture, textures), ("baseline", baseline, 27, texture, textures),
+        ("ladr, radius 8", fast, 16, forgiving, scenes), ("baseline", baseline, 11, forgiving, scenes),
+        ("ladr, radius 8", fast, 27, texture, textures), ("baseline", baseline, 27, texture, textures),
     ):  # fmt: skip
         for part in (1 / 16, 1 / 4):
             found.append(Trial("revision", f"{part:g} again", f"{label}, {steps} + 1 + 4 steps", on,
@@ -145,15 +153,15 @@ def revision_trials(structured: StructuredOracle, scenes: int, textures: int) ->
 
 def information_trials(structured: StructuredOracle, scenes: int, textures: int) -> list[Trial]:
     """Step sizes from the information profile, for LADR and for those that follow the schedule alone."""
-    setups = contestants()
+    setups = setups_tried()
     found: list[Trial] = []
     scene: Oracle = structured
     mixed: Oracle = MixedOracle()
     texture: Oracle = QuadtreeTexture(6)
     for oracle, samplers, images in (
-        (scene, ("ladr fast", "ladr balanced", "halton 16", "baseline 16"), scenes),
-        (mixed, ("ladr fast", "halton 32", "baseline 32"), MIXED_IMAGES),
-        (texture, ("ladr fast", "halton 32", "baseline 32"), textures),
+        (scene, ("ladr, radius 8", "ladr, radius 2", "halton 16", "baseline 16"), scenes),
+        (mixed, ("ladr, radius 8", "halton 32", "baseline 32"), MIXED_IMAGES),
+        (texture, ("ladr, radius 8", "halton 32", "baseline 32"), textures),
     ):
         for sampler in samplers:
             for value in ("cosine", "equal information", "least error"):
