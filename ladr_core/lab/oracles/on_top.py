@@ -130,8 +130,8 @@ def revision_trials(structured: StructuredOracle, scenes: int, textures: int) ->
                    ("early x 64", Correction(64, early=True)),
                    ("impossible", Correction(4096, early=True, below=1e-3)))  # fmt: skip
     found = []
-    for label, setup, steps in (("ladr, radius 8", fast, 32), ("ladr, radius 8", fast, 24), ("ladr, radius 8", fast, 16),
-                                ("ladr, radius 8", fast, 12), ("baseline", baseline, 16), ("baseline", baseline, 32)):
+    scheduled = [("ladr, radius 8", fast, steps) for steps in (32, 24, 16, 12)]
+    for label, setup, steps in (*scheduled, ("baseline", baseline, 16), ("baseline", baseline, 32)):
         for value, plan in corrections:
             draw = None if plan is None else draw_revised(plan)
             found.append(Trial("correction", value, f"{label}, {steps} steps", forgiving, with_steps(setup, steps),
