@@ -157,6 +157,20 @@ def test_rivals_are_the_nearest_baselines_of_either_order():
     assert [c.name for c in second] == ["baseline 16", "baseline 16, cells first"]
 
 
+def test_ladr_is_compared_with_every_rival_of_about_as_many_evaluations(prompts):
+    plain, ladr = *grid(64), *grid(64, samplers=("ladr",))
+    rivals = grid(64, samplers=("threshold", "klass", "halton"))
+    evaluations = {"baseline": 64, "ladr": 10, "threshold": 12, "klass": 8, "halton": 15}
+    configurations, records = [plain, *rivals, ladr], {}
+    for configuration in configurations:
+        for prompt in prompts:
+            made = record(configuration.key, prompt.number, 0, configuration is ladr)
+            records[configuration.key, prompt.number, 0] = replace(made, nfe=evaluations[configuration.sampler])
+    _, threshold, *_, own = summarize(prompts, configurations, 1, records)
+    assert [d["to"] for d in own["differences"]] == ["baseline 64", "threshold 64", "klass 64"]
+    assert [d["to"] for d in threshold["differences"]] == ["baseline 64"]
+
+
 def test_differences_are_paired_and_tables_show_them(prompts):
     configurations = grid(64, 8)
     records = {}

@@ -20,7 +20,7 @@ def emoji():
 
 
 def test_emoji_is_the_default_and_the_shapes_stay():
-    assert list(shipped_models()) == ["emoji", SHAPES]
+    assert list(shipped_models()) == ["emoji", "emoji-flat", SHAPES]
     assert sum(path.stat().st_size for path in shipped_models().values()) < MOST_BYTES
 
 
@@ -49,6 +49,19 @@ def test_a_decoded_picture_is_encoded_to_the_same_cells(emoji):
     indices, _ = sample_tokens(emoji, request, SamplerSetup(few.sampler, few.settings, few.rescue))
     same = emoji.vq.encode(emoji.vq.decode(indices)) == indices
     assert same.float().mean() > 0.95
+
+
+def test_the_flat_style_shows_the_same_tokens_in_other_artwork(emoji):
+    flat = load_builtin(shipped_models()["emoji-flat"])
+    assert flat.name == emoji.name  # either VAE decodes what the other's sampler drew
+    own, other = flat.transformer.state_dict(), emoji.transformer.state_dict()
+    assert own.keys() == other.keys() and all(torch.equal(own[name], other[name]) for name in own)
+    request = ImageRequest([Prompt("a fox and a red car")], [Prompt("")], emoji.default_grid, [0])
+    indices, _ = sample_tokens(emoji, request, find_preset("balanced").setup)
+    first, second = emoji.vq.decode(indices), flat.vq.decode(indices)
+    difference = (first - second).abs().mean(1)
+    assert 0.01 < (difference > 0.2).float().mean() < 0.25  # the things differ, the background does not
+    assert (flat.vq.encode(second) == indices).float().mean() > 0.9
 
 
 def test_the_upscaler_is_small_and_enlarges_four_times():

@@ -22,7 +22,7 @@ from ...settings import SamplerSettings
 from ...sweep import read_axis, sweep_points
 
 ROOT = Path(__file__).resolve().parents[3]
-PROMPT, SEED, FRAMES = "a fox to the left of a red umbrella", 0, (4, 8, 12)
+PROMPT, SEED, FRAMES = "a fox to the left of a red umbrella", 1, (4, 8, 12)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from ...sampling import ImageRequest, sample_tokens
 from ..evaluation.plot import label_font
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "pictures"
-PROMPT, SEED, PRESET = "a fox to the left of a red umbrella", 0, "balanced"
+PROMPT, SEED, PRESET = "a fox to the left of a red umbrella", 1, "balanced"
 PANEL, GAP, LABEL = 256, 16, 30  # pixels
 INK, PAPER, MASKED, GIVEN = (40, 40, 46), (255, 255, 255), (205, 207, 212), (150, 153, 160)
 BLUE, RED, YELLOW = (40, 92, 214), (214, 72, 50), (245, 200, 80)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...presets import PRESETS
+from ..evaluation.results import costs_about_as_much
 from .result_files import CATEGORIES, ORACLES, POTTS, SCORES, acting, rate, read, table
 
 
@@ -38,7 +39,7 @@ def scores_table() -> str:
 
 
 def comparisons(result: dict[str, Any]) -> list[str]:
-    """Paired differences to the baselines nearest in NFE, a sentence each, whoever wins."""
+    """Paired differences to the baselines nearest in NFE and to LADR's rivals, a sentence each, whoever wins."""
     lines = []
     for entry in distinct(result["configurations"]):
         if entry["values"]["sampler"] == "baseline":
@@ -54,9 +55,9 @@ def comparisons(result: dict[str, Any]) -> list[str]:
     if not lines:
         return []
     return [
-        "Differences in percentage points on the same prompts and seeds: to the full baseline, and to the baseline "
-        "with about as many evaluations. \"Cells first\" means `choose_then_sample`. One in "
-        "twenty such intervals excludes zero by chance:",
+        "Differences in percentage points on the same prompts and seeds: to the full baseline, to the baseline with "
+        "about as many evaluations, and of LADR to each rival with about as many. \"Cells first\" means "
+        "`choose_then_sample`. One in twenty such intervals excludes zero by chance:",
         "\n".join(lines),
     ]
 
@@ -94,7 +95,7 @@ def measured_presets() -> dict[str, dict[str, Any]]:
 
 
 def _preset_scores() -> list[str]:
-    """The score of each LADR preset beside the best baseline of similar cost, whoever wins."""
+    """The score of each LADR preset beside the best other sampler of similar cost, whoever wins."""
     entries = {entry["name"]: entry for entry in read(SCORES)["configurations"]} if SCORES.is_file() else {}
     lines = []
     for entry in measured_presets().values():
@@ -144,13 +145,14 @@ def _best_rival(result: dict[str, Any], most: int = 16) -> str:
 
 def is_rival(other: dict[str, Any], entry: dict[str, Any]) -> bool:
     """Whether another configuration costs about as many evaluations as this one."""
-    return 0.75 < other["nfe"] / entry["nfe"] < 1.34
+    return costs_about_as_much(other["nfe"], entry["nfe"])
 
 
 def score_gain() -> list[str]:
     """The line of scores, where the presets were measured with the values they have now."""
     scores = _preset_scores()
-    words = "**Score** of the built-in model on a GenEval-like benchmark, against the best baseline of similar cost: "
+    words = "**Score** of the built-in model on a GenEval-like benchmark, against the best other sampler of similar "
+    words += "cost: "
     return [words + "; ".join(scores) + ". [All samplers](docs/results.md)"] if scores else []
 
 

@@ -58,14 +58,13 @@ class Chosen:
 
 
 def setups() -> dict[str, SamplerSetup]:
-    """LADR balanced with other radii and risk bounds, and the baseline."""
+    """LADR balanced with other radii and risk bounds."""
     balanced = find_preset("balanced").setup
-    found = {
+    return {
         f"ladr, radius {radius}, risk_bound {bound}": replace(
             balanced, rescue=replace(balanced.rescue, radius=radius, risk_bound=bound))
         for radius in RADII for bound in RISK_BOUNDS
     }  # fmt: skip
-    return found | {"baseline 64": SamplerSetup("baseline", balanced.settings)}
 
 
 @torch.no_grad()

@@ -72,7 +72,10 @@ class _Outcomes:
 
 
 def _rivals(own: _Outcomes, outcomes: Sequence[_Outcomes]) -> list[_Outcomes]:
-    """For another sampler than the baseline: the baseline nearest in NFE, tokens first and cells first."""
+    """For another sampler than the baseline: the baseline nearest in NFE, tokens first and cells first.
+
+    For LADR also every other sampler of about as many NFE.
+    """
     if own.configuration.sampler == "baseline":
         return []
     rivals = []
@@ -83,7 +86,15 @@ def _rivals(own: _Outcomes, outcomes: Sequence[_Outcomes]) -> list[_Outcomes]:
         ]  # fmt: skip
         if candidates:
             rivals.append(min(candidates, key=lambda o: abs(math.log(o.nfe / own.nfe))))
+    if own.configuration.sampler == "ladr":
+        others = (o for o in outcomes if o.configuration.sampler not in ("baseline", "ladr"))
+        rivals += [o for o in others if costs_about_as_much(o.nfe, own.nfe)]
     return rivals
+
+
+def costs_about_as_much(other: float, own: float) -> bool:
+    """Whether two numbers of NFE are near enough to compare what they buy."""
+    return 0.75 < other / own < 1.34
 
 
 def _difference(own: _Outcomes, other: _Outcomes, prompts: Sequence[EvaluationPrompt]) -> dict[str, Any]:
