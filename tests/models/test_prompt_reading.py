@@ -132,6 +132,12 @@ def test_every_thing_has_the_colors_it_comes_in():
             assert (read(f"the {color} {noun}") == f"the {color} {noun}") == (noun in COLORED), (noun, color)
 
 
+def test_words_that_say_nothing_about_the_picture_are_left_out_without_a_notice():
+    same = {"My red car, please": "red car", "There is a fox": "a fox", "draw me two cats": "two cats"}
+    for text, meant in same.items():
+        assert read(text) == meant and MODEL.prompt_notices(text) == []
+
+
 def test_unknown_words_are_still_named():
     assert LAYOUT.known_words("a teddy bear, on a plate in the night sky") == [
         ("a", True), ("teddy", False), ("bear", True), ("on", True), ("a", True), ("plate", False), ("in", True),

@@ -27,6 +27,8 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _JOINTS = frozenset("and with on in at to of".split())
 _ALL_COLORS = OTHER_COLORS | set(COLORS)
 _BOTH = "both"
+_FILLERS = frozenset("please my our your his her their its is are there this that these those i draw show me".split())
+"""Words that say nothing about the picture: they are left out without a notice."""
 _MEANT = PHRASE_WORDS | OTHER_COLORS | DENIALS | set(AMOUNTS) | {_BOTH} | set(" ".join(NO_SIDE).split())
 
 
@@ -55,7 +57,7 @@ class Reader:
         """Read the plain words of a prompt, "" for a sign or a word of another script."""
         reading = Reading()
         seen = [i for i, word in enumerate(plain_words) if self._may_mean(word)]
-        reading.unknown = set(range(len(plain_words))) - set(seen)
+        reading.unknown = {i for i, word in enumerate(plain_words) if i not in seen and word not in _FILLERS}
         self._reword(plain_words, seen, reading)
         self._leave_out_denied(reading)
         self._move_sides_between(reading)
@@ -94,7 +96,7 @@ class Reader:
             counts = self._is_amount(word) and self._is_thing_next(words, at + 1)
             if counts or word in self._vocabulary or word in _ALL_COLORS or word in DENIALS:
                 reading.words.append(word)
-            else:
+            elif word not in _FILLERS:
                 reading.unknown.add(seen[at])
             at += 1
 
