@@ -26,7 +26,7 @@ STEPS = Setting(
     "steps", 64, "int",
     "steps of the mask schedule, the most network evaluations a run can take",
     "Steps of the mask schedule. More steps unmask fewer cells at a time: slower, usually better. Raise it if objects "
-    "come out wrong or are missing, lower it for drafts. LADR Sampler needs fewer network evaluations than steps.",
+    "come out wrong or are missing, lower it for drafts. LADR Sampler usually needs fewer evaluations than steps.",
     minimum=1, maximum=1000, step=1,
 )  # fmt: skip
 CFG = Setting(

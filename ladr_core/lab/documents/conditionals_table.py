@@ -43,8 +43,8 @@ def chosen_cells_table() -> str:
         rows.append([row["sampler"], f"{row['nfe']:.1f}", f"{row['lost']} of {row['pictures']}", *exact])
     head = ["sampler", "NFE", "lost", *(f"sure to {100 * low:g} %" for low in starts)]
     words = (
-        "Right are that many percent of the rescued tokens of which the network was at least so sure (and less than in "
-        "the next column); in brackets how many there are. A picture is lost when no scene fits it any more, for "
+        "The mean exact probability, in percent, of the rescued tokens of which the network was at least so sure (and "
+        "less than in the next column); in brackets how many there are. A picture is lost when no scene fits it any more, for "
         f"whatever reason. {result['prompts']} tuning prompts with several things, {result['seeds']} seeds. "
         "[chosen_cells.json](results/chosen_cells.json), `python -m ladr_core.lab chosen_cells`."
     )

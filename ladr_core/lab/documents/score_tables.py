@@ -140,7 +140,7 @@ def _best_rival(result: dict[str, Any], most: int = 16) -> str:
         return ""
     best = max(others, key=lambda entry: entry["overall"]["value"])
     name = best["values"]["sampler"].replace("_", " ")
-    return f"; best rival, {name}, {100 * best['overall']['value']:.1f} % with {best['nfe']:.1f}"
+    return f"; best of the rivals measured, {name}, {100 * best['overall']['value']:.1f} % with {best['nfe']:.1f}"
 
 
 def is_rival(other: dict[str, Any], entry: dict[str, Any]) -> bool:
