@@ -44,8 +44,8 @@ def chosen_cells_table() -> str:
     head = ["sampler", "NFE", "lost", *(f"sure to {100 * low:g} %" for low in starts)]
     words = (
         "The mean exact probability, in percent, of the rescued tokens of which the network was at least so sure (and "
-        "less than in the next column); in brackets how many there are. A picture is lost when no scene fits it any more, for "
-        f"whatever reason. {result['prompts']} tuning prompts with several things, {result['seeds']} seeds. "
+        "less than in the next column); in brackets how many there are. A picture is lost when no scene fits it any "
+        f"more, for whatever reason. {result['prompts']} tuning prompts with several things, {result['seeds']} seeds. "
         "[chosen_cells.json](results/chosen_cells.json), `python -m ladr_core.lab chosen_cells`."
     )
     return table(head, rows) + "\n\n" + words
