@@ -13,7 +13,8 @@ from ladr_core.command_line.pictures import draw, load_model
 from ladr_core.sampler_setup import SamplerSetup
 from ladr_core.settings import RESCUE_SETTINGS, SAMPLER_SETTINGS, RescueSettings, SamplerSettings
 
-BUILT_IN = {"built-in emoji": ("builtin-emoji", 256), "built-in shapes": ("builtin-shapes", 128)}  # name, side
+BUILT_IN = {"built-in emoji": ("builtin-emoji", 256), "built-in emoji-flat": ("builtin-emoji-flat", 256),
+            "built-in shapes": ("builtin-shapes", 128)}  # name, side
 
 
 def _prompt(name, model, seed):
