@@ -26,6 +26,7 @@ PROGRAMS = {
     "speed_figure": ("documents.speed_figure", "draw seconds against quality, from the result files"),
     "speed_cache": ("benchmarks.cache_gain", "what the KV cache gains and costs on the built-in model"),
     "speed_replay": ("benchmarks.cache_replay", "where the KV cache gains, evaluation by evaluation"),
+    "speed_arithmetic": ("benchmarks.builtin_arithmetic", "the built-in model in bfloat16, float16, and compiled"),
     "speed_growth": ("benchmarks.cost_growth", "what a step costs beside the network, over cells, codes and batch"),
     "how_it_works": ("documents.how_it_works", "draw the pictures of docs/how_it_works.md"),
     "emoji_sheets": ("documents.emoji_sheets", "draw the contact sheets of docs/emoji_world.md"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ladr_core.lab.benchmarks.builtin_arithmetic import measure
 from ladr_core.lab.benchmarks.cache_gain import counted_places, summary
 from ladr_core.lab.benchmarks.cache_replay import reduced, replay
 from ladr_core.lab.documents import cache_tables, speed_figure
 from ladr_core.lab.oracles.finish import FinishRule
+from ladr_core.models.builtin.loading import load_builtin
 from ladr_core.models.kv_cache import with_kv_cache
 from ladr_core.samplers.baseline import BaselineRule
 from ladr_core.settings import SamplerSettings
@@ -42,6 +44,14 @@ def test_places_are_counted_by_evaluation_and_only_while_asked():
             cache.predict(grid, torch.tensor([0]), guided=False, step=step)
     cache.predict(grids(20)[0], torch.tensor([0]), guided=False, step=2)
     assert places == [64 + 64, 64]
+
+
+def test_each_arithmetic_is_compared_with_the_first_within_a_turn():
+    model = load_builtin()
+    first, second = measure({"float32": model, "again": model}, turns=1)
+    assert first["faster"] == {"median": 1.0, "least": 1.0, "most": 1.0}
+    assert first["same_tokens"] == second["same_tokens"] == 1 and first["evaluations"] == second["evaluations"] <= 64
+    assert second["faster"]["least"] > 0
 
 
 def test_ratios_are_those_of_one_prompt():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..benchmarks.builtin_arithmetic import OUTPUT as ARITHMETIC
 from ..benchmarks.cache_gain import OUTPUT as GAIN
 from ..benchmarks.cache_gain import PLAIN
 from ..benchmarks.cache_replay import OUTPUT as REPLAY
@@ -156,9 +157,27 @@ def tried_section(table: Table) -> str:
                     f"{100 * often['passed']['value']:.1f} and {100 * never['passed']['value']:.1f} % of "
                     f"{never['pictures']} pictures passed."
                 )
+    if ARITHMETIC.is_file():
+        lines += _arithmetic(read(ARITHMETIC))
     if FINISH.is_file():
         lines.append(_finish(read(FINISH), table))
     return "\n".join(lines)
+
+
+def _arithmetic(result: dict[str, Any]) -> list[str]:
+    """A line for each other arithmetic of the built-in model; the first row is what it runs in."""
+    own, *others = result["rows"]
+    lines = []
+    for row in others:
+        faster = row["faster"]
+        lines.append(
+            f"- {row['way']} in place of {own['way']} (built-in emoji model on a CPU, {result['turns']} turns): "
+            f"{faster['median']:.2f} times as fast ({faster['least']:.2f}-{faster['most']:.2f}), "
+            f"{100 * row['same_tokens']:.0f} % of the tokens are the same; the first pictures take "
+            f"{row['first_run_seconds']:.1f} s instead of {own['first_run_seconds']:.1f}. "
+            "[builtin_arithmetic.json](results/builtin_arithmetic.json)"
+        )
+    return lines
 
 
 def _finish(result: dict[str, Any], table: Table) -> str:
