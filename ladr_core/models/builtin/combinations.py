@@ -13,8 +13,8 @@ COLORED = ("butterfly", "fish", "apple", "tulip", "mushroom", "car", "bus", "sai
 """Things that come in all colors; the others have those of their artwork."""
 NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "2": 2, "3": 3, "4": 4, "5": 5}
 OTHER_COLORS = frozenset(
-    "orange white black brown gray grey gold silver beige cyan turquoise teal tan cream ivory bronze rainbow "
-    "colorful colourful multicolored maroon indigo".split()
+    "orange white black brown gray gold silver beige cyan turquoise teal tan cream ivory bronze rainbow colorful "
+    "multicolored maroon indigo grey colourful".split()  # the last two as prompts spell them
 )
 """Colors that training never named."""
 AMOUNTS = dict.fromkeys("some few several multiple various".split(), "three") | dict.fromkeys(
@@ -25,7 +25,8 @@ AMOUNTS = dict.fromkeys("some few several multiple various".split(), "three") | 
 """Amounts that training never named, and the number that is drawn for them."""
 DENIALS = frozenset(("no", "without", "zero", "0", "not"))
 _OWN_COLORS = {
-    "fox": "orange", "bear": "brown", "cat": "yellow", "lion": "brown", "pig": "pink", "rabbit": "gray grey",
+    "fox": "orange", "bear": "brown", "cat": "yellow", "lion": "brown", "pig": "pink",
+    "rabbit": "gray grey",  # as prompts spell it
     "panda": "black white", "owl": "brown", "turtle": "green", "frog": "green", "octopus": "red", "bee": "yellow",
     "banana": "yellow", "strawberry": "red", "doughnut": "brown", "cactus": "green", "sunflower": "yellow",
     "airplane": "blue", "crown": "yellow gold",
