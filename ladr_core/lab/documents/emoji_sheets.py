@@ -119,13 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         [shows_scene(prompt.scene, things) for prompt, things in zip(prompts, judge.find_objects(drawn))]
         for judge, drawn in ((world, pictures), (flat_world, flat_pictures))
     )
-    make_sheet(pictures, texts, verdicts, COLUMNS, 128).save(PICTURES / "emoji_48.jpg", quality=85)
+    make_sheet(list(pictures), texts, verdicts, COLUMNS, 128).save(PICTURES / "emoji_48.jpg", quality=85)
     both = [*pictures[::PER_CATEGORY], *flat_pictures[::PER_CATEGORY]]
     labels = texts[::PER_CATEGORY]
     sheet = make_sheet(both, [*labels, *labels], [None] * len(both), len(labels), 160)
     sheet.save(PICTURES / "emoji_styles.jpg", quality=88)
     drawn, own = draw_all(model, SENTENCES)
-    make_sheet(decode(model, drawn), SENTENCES, [None] * len(SENTENCES), 5, 192).save(
+    make_sheet(list(decode(model, drawn)), SENTENCES, [None] * len(SENTENCES), 5, 192).save(
         PICTURES / "emoji_sentences.jpg", quality=88)
     codes = assign_codes(world.sprites)
     record = {

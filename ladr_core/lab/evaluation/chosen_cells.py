@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ...command_line import OneSentenceParser
 from ...command_line.machine import describe_machine
+from ...denoising_loop import StepEvent
 from ...models.builtin.loading import EMOJI_WEIGHTS, load_builtin
 from ...models.builtin.model import BuiltinDLLM
 from ...models.contract import Prompt
@@ -74,9 +75,13 @@ def observe(model: BuiltinDLLM, posterior: TokenPosterior, prompts: Sequence[Eva
     texts, empty = [Prompt(prompt.text) for prompt in prompts], [Prompt("")] * len(prompts)
     steps: list[tuple[Tensor, Tensor]] = []
     request = ImageRequest(texts, empty, model.default_grid, [seed] * len(prompts))
-    on_step = RunCallbacks(on_step=lambda event: steps.append(
-        (event.codebook_indices.flatten(1).clone(), event.unmasked_by.flatten(1).clone())))  # fmt: skip
-    _, report = sample_tokens(model, request, setup, callbacks=on_step)
+
+    def keep(event: StepEvent) -> None:
+        if event.unmasked_by is None:
+            raise RuntimeError("the loop did not say which rule unmasked a cell")
+        steps.append((event.codebook_indices.flatten(1).clone(), event.unmasked_by.flatten(1).clone()))
+
+    _, report = sample_tokens(model, request, setup, callbacks=RunCallbacks(on_step=keep))
     bound = model.bind(texts, empty, model.default_grid, device="cpu")
     known, alive = torch.full_like(steps[0][0], -1), set(range(len(prompts)))
     found: list[tuple[float, float, bool]] = []
@@ -112,8 +117,11 @@ def observe(model: BuiltinDLLM, posterior: TokenPosterior, prompts: Sequence[Eva
 def joined(parts: Iterable[Chosen]) -> Chosen:
     """Several runs as one."""
     parts = list(parts)
-    arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("network", "exact", "scheduled")}
-    return Chosen(**arrays, **{name: sum(getattr(p, name) for p in parts) for name in ("lost", "pictures", "nfe")})
+    network, exact, scheduled = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("network", "exact", "scheduled")
+    )
+    lost, pictures, nfe = (sum(getattr(part, name) for part in parts) for name in ("lost", "pictures", "nfe"))
+    return Chosen(network, exact, scheduled, lost, pictures, nfe)
 
 
 def bands(chosen: Chosen) -> list[dict[str, Any]]:

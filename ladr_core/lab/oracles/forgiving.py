@@ -136,7 +136,8 @@ class ForgivingScenesRun:
         """See OracleRun."""
         parts = []
         for cells, row in zip(codebook_indices, rows.tolist()):
-            found = torch.from_numpy(self._posterior.probabilities(*self._scenes[row], cells.numpy())).double()
+            scene, caption = self._scenes[row]
+            found = torch.from_numpy(self._posterior.probabilities(scene, caption, cells.numpy())).double()
             is_masked = cells == MASKED
             if bool(is_masked.all()):  # the first evaluation of the picture, whatever step the loop is in
                 self._expected += found.sum(0).float()
