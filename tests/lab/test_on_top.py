@@ -139,7 +139,7 @@ def test_a_profile_starts_at_the_whole_entropy_and_falls():
 
 
 def test_passes_of_guided_pictures_count_twice_and_known_cells_are_read():
-    model = load_model("builtin", torch.device("cpu"))
+    model = load_model("builtin-shapes", torch.device("cpu"))  # whose world needs no artwork
     prompt = evaluation_prompts("tuning", 1, world=judged_world(model))[:1]
     setup = SamplerSetup("baseline", SamplerSettings(steps=3, cfg=1.5, cfg_start=0.3))
     found = draw_trial(model, prompt, NetworkTrial("guidance late", "", "baseline", setup))
