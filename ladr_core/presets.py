@@ -1,10 +1,11 @@
 """Presets: named sets of values for the samplers.
 
-Those of LADR were chosen on the exact oracles (`python -m ladr_core.lab oracles`, docs/results/oracles.json), their
-guidance and top-p with the emoji model on the tuning prompts (docs/results/tuning_guidance.json). Those of the large
-models' own samplers are the published ones, with `cfg` as KSampler counts it (the published scale plus 1); they run on
-the command line and, as `method`, on the Baseline dLLM Sampler. Those that join LADR with a large model follow the
-texture oracle at the model's number of cells and were not measured with its weights.
+Each of LADR's has a neighborhood of its own; its other values were chosen on the exact oracles, the most careful where
+several did as well (`python -m ladr_core.lab preset_search`, docs/results/preset_search.json), its guidance and top-p
+with the emoji model on the tuning prompts (docs/results/tuning_guidance.json). Those of the large models' own samplers
+are the published ones, with `cfg` as KSampler counts it (the published scale plus 1); they run on the command line and,
+as `method`, on the Baseline dLLM Sampler. Those that join LADR with a large model follow the texture oracle at the
+model's number of cells and were not measured with its weights.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from ladr_core.lab.worlds.emoji.nouns import COLORS, NOUNS
 from ladr_core.lab.worlds.scene import CATEGORIES
 from ladr_core.models.builtin import combinations
 from ladr_core.models.builtin.layout import FIRST_WORD, BuiltinLayout
-from ladr_core.models.builtin.phrases import PLACES
+from ladr_core.models.builtin.phrases import BACKGROUNDS
 from ladr_core.models.builtin.reading import Reader
 
 LAYOUT = BuiltinLayout(VOCABULARY, 1, world="emoji", synonyms=SYNONYMS, skips_unknown=True)
@@ -38,8 +38,8 @@ def test_tables_agree_with_the_world():
     assert tuple(COLORS) == combinations.COLORS
     assert tuple(noun.name for noun in NOUNS if noun.recolored) == combinations.COLORED
     assert {n: NUMBERS.get(n, "one") for n in combinations.NUMBERS.values()} == {1: "one"} | NUMBERS
-    assert all(phrase in PLACE_PHRASES[place] for place, (phrase, _) in PLACES.items())
-    assert set(PLACES) == set(PLACE_PHRASES)
+    assert all(phrase in PLACE_PHRASES[name] for name, (phrase, _) in BACKGROUNDS.items())
+    assert set(BACKGROUNDS) == set(PLACE_PHRASES)
     assert Reader(VOCABULARY, SYNONYMS).plurals == {noun.name: noun.plural_name for noun in NOUNS}
     known = set(VOCABULARY) | set(SYNONYMS)
     assert not known & (combinations.OTHER_COLORS | set(combinations.AMOUNTS) | combinations.DENIALS)

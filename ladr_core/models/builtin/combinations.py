@@ -17,11 +17,13 @@ OTHER_COLORS = frozenset(
     "multicolored maroon indigo grey colourful".split()  # the last two as prompts spell them
 )
 """Colors that training never named."""
-AMOUNTS = dict.fromkeys("some few several multiple various".split(), "three") | dict.fromkeys(
-    "many lots lot bunch group dozen dozens flock pack herd crowd hundreds thousands hundred thousand countless six "
-    "seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split(),
-    "five",
-)  # fmt: skip
+CARDINALS = frozenset(
+    "six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty "
+    "thirty forty fifty sixty seventy eighty ninety hundred thousand".split()
+)
+_MANY = "many lots lot bunch group dozen dozens flock pack herd crowd hundreds thousands countless".split()
+AMOUNTS = dict.fromkeys("some few several multiple various".split(), "three")
+AMOUNTS |= dict.fromkeys((*_MANY, *sorted(CARDINALS)), "five")
 """Amounts that training never named, and the number that is drawn for them."""
 DENIALS = frozenset(("no", "without", "zero", "0", "not"))
 _OWN_COLORS = {
@@ -32,7 +34,10 @@ _OWN_COLORS = {
     "airplane": "blue", "crown": "yellow gold",
 }  # fmt: skip
 """The color that the artwork has, where one is plainly its own."""
-_KNOWN = "It knows one thing, two things, two to five of a kind, and one left of, right of, above or below another"
+_KNOWN = (
+    "The built-in model knows one thing, two things, two to five of a kind, and one left of, right of, above or below "
+    "another"
+)
 
 
 def color_notices(color: str, noun: str) -> list[str]:
@@ -41,8 +46,9 @@ def color_notices(color: str, noun: str) -> list[str]:
         return []
     if noun and noun not in COLORED:
         colored = ", ".join(COLORED)
-        return [f"{noun} comes in its own colors only, so {color} is not drawn; in colors: {colored}."]
-    return [f"It knows the colors {', '.join(COLORS)}, so {color} is not drawn."]
+        only = f"The built-in model has {noun} in its own colors only, so {color} is not drawn"
+        return [f"{only}; in colors: {colored}."]
+    return [f"The built-in model knows the colors {', '.join(COLORS)}, so {color} is not drawn."]
 
 
 def one_color_notice(color: str) -> str:
@@ -52,7 +58,7 @@ def one_color_notice(color: str) -> str:
 
 def amount_notice(amount: str, drawn: str) -> str:
     """What to say of an amount that is no number it knows."""
-    return f"It counts from two to five, so {amount} is drawn as {drawn}."
+    return f"The built-in model counts from two to five, so {amount} is drawn as {drawn}."
 
 
 def plural_notice(things: str, drawn: str) -> str:
@@ -62,20 +68,20 @@ def plural_notice(things: str, drawn: str) -> str:
 
 def denial_notice(denied: str) -> str:
     """What to say of a thing that is not to be drawn."""
-    return f"It cannot be told what not to draw, so {denied} is left out."
+    return f"The built-in model cannot be told what not to draw, so {denied} is left out."
 
 
 def relation_notice(relation: str, drawn: str) -> str:
     """What to say of a relation that is none of the four sides."""
-    return f"It knows left of, right of, above and below, so {relation} is drawn as {drawn}."
+    return f"The built-in model knows left of, right of, above and below, so {relation} is drawn as {drawn}."
 
 
 def side_notice(side: str) -> str:
     """What to say of a side of the picture, where no other thing is named."""
-    return f"It places a thing only beside another one, so {side} is not drawn."
+    return f"The built-in model places a thing only beside another one, so {side} is not drawn."
 
 
-def combination_notices(things: Sequence[str], counted: bool, places: Sequence[str]) -> list[str]:
+def combination_notices(things: Sequence[str], counted: bool, backgrounds: Sequence[str]) -> list[str]:
     """What to say of things (singular), of whether a number from two on is among them, and of backgrounds."""
     notices = []
     if len(things) > 2:
@@ -84,6 +90,7 @@ def combination_notices(things: Sequence[str], counted: bool, places: Sequence[s
         notices.append(f"{_KNOWN}; numbers beside another thing are drawn by chance.")
     elif len(things) == 2 and things[0] == things[1]:
         notices.append(f"{_KNOWN}; two of a kind that are named apart ({things[0]}) may come out wrong.")
-    if len(places) > 1:
-        notices.append(f"It paints one background, so not all of {', '.join(places)} can be drawn.")
+    if len(backgrounds) > 1:
+        named = ", ".join(backgrounds)
+        notices.append(f"The built-in model paints one background, so not all of {named} can be drawn.")
     return notices

@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 
 Phrase = tuple[str, ...]
 
-PLACES: dict[str, tuple[str, str]] = {
+BACKGROUNDS: dict[str, tuple[str, str]] = {
     "sky": ("in the sky", "sky; air; cloud; clouds; daytime; day; sunny day; sunshine; sun; sunlight"),
     "sea": ("on the sea", "sea; ocean; water; lake; river; pond; waves; pool"),
     "meadow": ("on a meadow", "meadow; grass; field; lawn; garden; park; yard; backyard; pasture; countryside"),
@@ -23,7 +23,7 @@ PLACES: dict[str, tuple[str, str]] = {
     "table": ("on a table", "table; desk; wood; counter; countertop; kitchen table; dining table"),
 }  # fmt: skip
 """Each background's phrase, and the words that stand for it behind a preposition."""
-_BEFORE_PLACE = (
+_BEFORE = (
     "in on at by near under over above across against along beside during inside into onto through toward underneath "
     "upon within with".split()
     + ["next to", "close to", "in front of", "in the middle of", "on top of", "out on", "out in", "down by"]
@@ -33,11 +33,11 @@ _LOOKS = set("sandy starry clear cloudy sunny snowy grassy wooden frozen deep op
 """What people add to a background that shows it anyway."""
 _INSIDE = {"in", "inside", "within", "at"}
 _THINGS = {"house", "home"}
-"""A place only with a word of `_INSIDE` before it, else a thing."""
+"""A background only with a word of `_INSIDE` before it, else a thing."""
 _ALONE = {"indoors": "room", "outdoors": "meadow", "underwater": "sea"}
 """Words that name a background without a preposition."""
 _BARE = {(name,) for name in "beach desert midnight nighttime moonlight space kitchen bedroom garden seaside".split()}
-"""Names that are places even with no preposition before them."""
+"""Names that are backgrounds even with no preposition before them."""
 
 _SIDES = {
     side: [
@@ -48,6 +48,8 @@ _SIDES = {
     ]
     for side in ("left", "right")
 }
+SIDES = tuple(("to", "the", side, "of") for side in _SIDES)
+"""What training says for a side, which another thing has to follow."""
 BESIDE = ("next to", "close to", "near to", "near", "nearby", "by", "alongside", "side by side with", "along with",
           "together with", "as well as", "plus", "adjacent to", "besides", "accompanied by")  # fmt: skip
 NO_SIDE = ("in front of", "behind", "inside", "inside of", "in back of", "between", "around", "through", "into",
@@ -83,8 +85,8 @@ def _words(text: str) -> Phrase:
 
 
 _TABLE = {_words(phrase): _words(meant) for phrase, meant in _REPLACED.items()}
-_PREPOSITIONS = sorted({_words(words) for words in _BEFORE_PLACE}, key=len, reverse=True)
-_NAMES = sorted(((_words(name), place) for place, (_, names) in PLACES.items() for name in names.split("; ")),
+_PREPOSITIONS = sorted({_words(words) for words in _BEFORE}, key=len, reverse=True)
+_NAMES = sorted(((_words(name), key) for key, (_, names) in BACKGROUNDS.items() for name in names.split("; ")),
                 key=lambda entry: -len(entry[0]))  # fmt: skip
 _LONGEST = max(map(len, _TABLE))
 _PHRASES = (*_TABLE, *_PREPOSITIONS, *(name for name, _ in _NAMES))
@@ -98,9 +100,9 @@ def phrase_at(words: Sequence[str], start: int, vocabulary: Container[str]) -> t
     """How many words the phrase has that begins at `start`, and the words of training for it; None for no phrase."""
     if words[start] not in _FIRST:
         return None
-    place = _place_at(words, start, vocabulary)
-    if place is not None:
-        return place
+    background = _background_at(words, start, vocabulary)
+    if background is not None:
+        return background
     for length in range(min(_LONGEST, len(words) - start), 0, -1):
         meant = _TABLE.get(tuple(words[start : start + length]))
         if meant is not None:
@@ -108,30 +110,30 @@ def phrase_at(words: Sequence[str], start: int, vocabulary: Container[str]) -> t
     return None
 
 
-def _place_at(words: Sequence[str], start: int, vocabulary: Container[str]) -> tuple[int, Phrase] | None:
+def _background_at(words: Sequence[str], start: int, vocabulary: Container[str]) -> tuple[int, Phrase] | None:
     before = next((p for p in _PREPOSITIONS if tuple(words[start : start + len(p)]) == p), ())
     at = start + len(before)
     while at < len(words) and words[at] in _ARTICLES:
         at += 1
     first = at
     while True:
-        for name, place in _NAMES:
-            if tuple(words[at : at + len(name)]) == name and _is_place(name, before, at > first):
+        for name, background in _NAMES:
+            if tuple(words[at : at + len(name)]) == name and _is_background(name, before, at > first):
                 end = at + len(name)
-                # Training's own words stay as they are, whatever stands before the place.
+                # Training's own words stay as they are, whatever stands before the background.
                 plain = at == first and all(word in vocabulary for word in words[start:end])
                 if plain and name != ("night", "sky") and name[0] not in _THINGS:
                     return None
-                return end - start, _words(PLACES[place][0])
+                return end - start, _words(BACKGROUNDS[background][0])
         if at >= len(words) or words[at] not in _LOOKS:
             break
         at += 1
     if start < len(words) and words[start] in _ALONE:
-        return 1, _words(PLACES[_ALONE[words[start]]][0])
+        return 1, _words(BACKGROUNDS[_ALONE[words[start]]][0])
     return None
 
 
-def _is_place(name: Phrase, before: Phrase, has_looks: bool) -> bool:
+def _is_background(name: Phrase, before: Phrase, has_looks: bool) -> bool:
     """Whether these words name a background here and no thing."""
     if name[0] in _THINGS:
         return len(before) == 1 and before[0] in _INSIDE

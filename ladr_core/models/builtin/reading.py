@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .combinations import (
     AMOUNTS,
+    CARDINALS,
     COLORED,
     COLORS,
     DENIALS,
@@ -21,7 +22,7 @@ from .combinations import (
     relation_notice,
     side_notice,
 )
-from .phrases import NO_SIDE, PHRASE_WORDS, PLACES, phrase_at
+from .phrases import BACKGROUNDS, NO_SIDE, PHRASE_WORDS, SIDES, phrase_at
 
 _ARTICLES = frozenset(("a", "an", "the"))
 _JOINTS = frozenset("and with on in at to of".split())
@@ -69,7 +70,7 @@ class Reader:
         singular = [self._singulars.get(word, word) for word in reading.words]
         things = [word for word in singular if word in self.plurals]
         counted = any(NUMBERS.get(word, 1) > 1 for word in singular)
-        reading.notices += combination_notices(things, counted, [place for place in PLACES if place in singular])
+        reading.notices += combination_notices(things, counted, [name for name in BACKGROUNDS if name in singular])
         reading.notices = list(dict.fromkeys(reading.notices))
         return reading
 
@@ -82,8 +83,14 @@ class Reader:
         while at < len(words):
             found = phrase_at(words, at, self._vocabulary)
             if found is not None:
-                at += found[0]
-                reading.words += found[1]
+                length, meant = found
+                at += length
+                if meant in SIDES and not self._is_thing_next(words, at):
+                    reading.words.append(meant[2])  # a side of the picture, or of what the model does not know
+                    while at < len(words) and (words[at] in _ARTICLES or self._plain(words[at]) == "picture"):
+                        at += 1
+                elif tuple(reading.words[-len(meant) :]) != meant:  # "at night, starry sky" is at night, once
+                    reading.words += meant
                 continue
             relation = _longest(NO_SIDE, words, at)
             after = at + len(relation.split())
@@ -92,7 +99,7 @@ class Reader:
                 reading.notices.append(relation_notice(relation, "and"))
                 at = after
                 continue
-            word = self._synonyms.get(words[at], words[at])
+            word = self._plain(words[at])
             counts = self._is_amount(word) and self._is_thing_next(words, at + 1)
             if counts or word in self._vocabulary or word in _ALL_COLORS or word in DENIALS:
                 reading.words.append(word)
@@ -100,13 +107,16 @@ class Reader:
                 reading.unknown.add(seen[at])
             at += 1
 
+    def _plain(self, word: str) -> str:
+        return self._synonyms.get(word, word)
+
     def _is_amount(self, word: str) -> bool:
         return word in AMOUNTS or word == _BOTH or word.isdecimal()
 
     def _is_thing_next(self, words: Sequence[str], at: int) -> bool:
         """Whether a thing follows at `at`, behind articles, numbers and colors."""
         for written in words[at:]:
-            word = self._synonyms.get(written, written)
+            word = self._plain(written)
             if word in self._nouns:
                 return True
             if not (word in _ARTICLES or word in _ALL_COLORS or word in NUMBERS or word in AMOUNTS or word == "of"):
@@ -114,7 +124,7 @@ class Reader:
         return False
 
     def _has_thing(self, words: Collection[str]) -> bool:
-        return any(self._synonyms.get(word, word) in self._nouns for word in words)
+        return any(self._plain(word) in self._nouns for word in words)
 
     def _leave_out_denied(self, reading: Reading) -> None:
         """Drop `no hat` and `without a hat`: what is named is drawn."""
@@ -219,10 +229,14 @@ class Reader:
                     kept.pop()
                 following = [w for w in words[at + 1 :] if w][:1]
                 if following and (following[0] in NUMBERS or following[0] in AMOUNTS):
-                    continue  # as in "a group of five cats"
+                    if word not in CARDINALS:
+                        continue  # as in "a group of five cats"
+                    words[at + 1] = ""  # as in "twenty-two cats"
                 drawn = AMOUNTS.get(word, "five")
                 reading.notices.append(amount_notice(word, drawn))
                 word = drawn
+            if word in NUMBERS and kept and kept[-1] in ("a", "an"):
+                kept.pop()  # as in "a single tulip"
             if word in NUMBERS or word in ("a", "an"):
                 number = NUMBERS.get(word, 1)
             elif word in self._nouns:
@@ -231,7 +245,6 @@ class Reader:
             if word:
                 kept.append(word)
         reading.words = kept
-
 
     def _number_bare_plurals(self, reading: Reading) -> None:
         """Make three of `cats`, and one of each where two things are named: training said how many, always."""
